@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Measures Darkslide beside other tools, in one run and on the same data.
+
+Prints a Markdown report with tables, ratios against the targets and facts about the machine, and
+writes everything it measured as JSON. See README.md beside this file.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import history
+import machine
+import report
+import targets
+import trees
+import works
+from darkslide import Darkslide
+from history import HistoryPlan
+from library import Library
+from measure import Stopwatch, can_drop_caches
+from records import Record, summarize
+from tools import Borg, Bupstash, Cat, Find, Restic, Rustic, TarAge, Tool
+from works import Runner, say
+
+_PROJECT = Path(__file__).resolve().parent.parent
+_DEFAULT_WORKS = [work for work in works.ALL_WORKS if work != "million"]
+
+
+def main() -> int:
+    options = _arguments()
+    place = options.work_dir.absolute()
+    (place / "data").mkdir(parents=True, exist_ok=True)
+    if options.make_only:
+        return _make_only(options, place)
+    tools, skipped = _tools(options)
+    about = machine.facts(place)
+    about["versions"] = {tool.name: tool.version() for tool in tools}
+    about["skipped"] = skipped
+    stopwatch = Stopwatch(place / "logs", options.timeout, options.cold)
+    runner = Runner(place, stopwatch, options.verify_peers, options.keep)
+    facts: dict = {}
+    try:
+        _run(options, runner, tools, facts)
+    except KeyboardInterrupt:
+        runner.records.append(Record("run", "", runner.cycle, error="interrupted"))
+    except OSError as error:
+        runner.records.append(Record("run", "", runner.cycle, error=f"stopped: {error}"))
+    about["load_after"] = machine.load()
+    _publish(options, place, about, facts, tools, runner)
+    return 1 if any(record.error for record in runner.records) else 0
+
+
+def _run(options, runner: Runner, tools: list[Tool], facts: dict) -> None:
+    """All works that were asked for; fills in the facts of the data as it goes."""
+    wanted = set(options.work)
+    if wanted & set(works.LIBRARY_WORKS):
+        _run_library(options, runner, tools, wanted, facts)
+    if "tiny" in wanted and options.tiny:
+        for group in _groups(options, tools):
+            for runner.cycle in range(1, options.repeat + 1):
+                facts["tiny"] = works.run_tiny(runner, group, options.seed, options.tiny)
+    runner.cycle = 1
+    ours = next((tool for tool in tools if isinstance(tool, Darkslide)), None)
+    if ours and "history" in wanted:
+        facts["history"] = history.run(runner, ours, options.seed, options.history)
+    if ours and "million" in wanted:
+        facts["million"] = works.run_million(runner, ours, options.seed, options.million)
+
+
+def _run_library(options, runner: Runner, tools: list[Tool], wanted: set, facts: dict) -> None:
+    library = Library(runner.place / "data", options.seed, options.scale)
+    say("making the library")
+    library.make()
+    repositories = sum(tool.is_backup for tool in tools)
+    needed = library.facts["bytes"] * 1.2 * (repositories + 1)
+    if options.order == "work" and shutil.disk_usage(runner.place).free < needed:
+        say(f"{needed / 1e9:.0f} GB would be needed at once: one tool after the other instead")
+        options.order = "tool"
+    for group in _groups(options, tools):
+        for runner.cycle in range(1, options.repeat + 1):
+            works.run_library(runner, library, group, wanted)
+            facts["library"] = {**facts.get("library", {}), **library.facts}
+
+
+def _groups(options, tools: list[Tool]) -> list[list[Tool]]:
+    """Which tools go through the works together."""
+    return [tools] if options.order == "work" else [[tool] for tool in tools]
+
+
+def _tools(options) -> tuple[list[Tool], dict[str, str]]:
+    """The tools to measure, and why others are skipped."""
+    levels = {"auto": ["auto"], "off": ["off"], "both": ["auto", "off"]}[options.compression]
+    known = [
+        Cat(),
+        Find(),
+        TarAge(),
+        Darkslide(str(options.darkslide)),
+        Bupstash(options.bupstash),
+        *(Restic(options.restic, level) for level in levels),
+        *(Rustic(options.rustic, level) for level in levels),
+        Borg(options.borg),
+    ]
+    names = {name for tool in known for name in (tool.name, tool.family)}
+    if unknown := set(options.only or []) - names:
+        sys.exit(f"--only: unknown {', '.join(sorted(unknown))}; known: {', '.join(sorted(names))}")
+    chosen, skipped = [], {}
+    for tool in known:
+        if options.only and not {tool.name, tool.family} & set(options.only):
+            continue
+        reason = tool.missing()
+        if reason:
+            skipped[tool.name] = reason
+            say(f"{tool.name} is skipped: {reason}")
+        else:
+            chosen.append(tool)
+    return chosen, skipped
+
+
+def _make_only(options, place: Path) -> int:
+    library = Library(place / "data", options.seed, options.scale)
+    library.make()
+    print(json.dumps(library.evolve() if options.make_only == "changed" else library.facts, indent=1))
+    return 0
+
+
+def _publish(options, place: Path, about: dict, facts: dict, tools, runner: Runner) -> None:
+    summary = summarize(runner.records)
+    judged = targets.judge(summary, facts)
+    settings = {
+        "scale": options.scale,
+        "seed": options.seed,
+        "repeat": options.repeat,
+        "page cache": "dropped before each step" if runner.stopwatch.cold else "as it is",
+        "order": f"by {options.order}",
+    }
+    text = report.markdown(about, settings, facts, tools, runner.records, summary, judged)
+    print(text)
+    raw = {
+        "machine": about,
+        "settings": settings,
+        "facts": facts,
+        "records": [asdict(record) for record in runner.records],
+        "targets": [asdict(target) for target in judged],
+    }
+    raw_path = options.out.with_suffix(".json") if options.out else place / "result.json"
+    raw_path.parent.mkdir(parents=True, exist_ok=True)
+    raw_path.write_text(json.dumps(raw, indent=1) + "\n")
+    if options.out:
+        options.out.write_text(text)
+    if not options.keep:
+        trees.remove(place / "tools")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--work-dir", type=Path, default=Path("/tmp/darkslide-bench"), metavar="DIR",
+        help="data, repositories and logs (default %(default)s)")
+    add("--scale", type=float, default=1.0, help="1.0 is about 5.8 GB")
+    add("--seed", type=int, default=1)
+    add("--tiny", type=int, default=200_000, metavar="N", help="how many small files; 0: none")
+    add("--million", type=int, nargs="?", const=1_000_000, metavar="N",
+        help="measure memory at a million (or N) files as well")
+    add("--only", type=_names, metavar="TOOL,…", help="only these tools")
+    add("--work", type=_names, default=_DEFAULT_WORKS, metavar="WORK,…",
+        help=f"of {', '.join(works.ALL_WORKS)}; works that others need run too")
+    add("--repeat", type=int, default=1, metavar="N", help="least CPU and median wall of N cycles")
+    add("--cold", action="store_true", help="drop the page cache before each step (root)")
+    add("--order", choices=("work", "tool"), default="work",
+        help="all tools in each work (default), or tool by tool (needs less disk)")
+    add("--compression", choices=("auto", "off", "both"), default="auto",
+        help="of restic and rustic")
+    add("--verify-peers", action="store_true", help="compare what other tools restore as well")
+    add("--timeout", type=float, default=14_400, metavar="SECONDS", help="of one step")
+    add("--keep", action="store_true", help="keep the repositories")
+    add("--make-only", nargs="?", const="first", choices=("first", "changed"),
+        help="make the library in its first or changed version, and stop")
+    add("--out", type=Path, metavar="FILE.md", help="write the report, and FILE.json beside it")
+    add("--darkslide", type=Path, default=_PROJECT / "target/release/darkslide", metavar="PATH")
+    for peer in ("restic", "rustic", "borg", "bupstash"):
+        add(f"--{peer}", metavar="PATH", help="default: from PATH")
+    _history_arguments(parser)
+    return _checked(parser, parser.parse_args())
+
+
+def _history_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--history-runs", type=int, default=50, metavar="N")
+    add("--history-files", type=int, default=8, metavar="N", help="RAW files of each shoot")
+    add("--history-file-bytes", type=int, default=1_000_000, metavar="N")
+    add("--history-edits", type=int, default=10, metavar="N", help="edited sidecars of each run")
+    add("--history-restores", type=int, default=10, metavar="N", help="shoots restored at the end")
+
+
+def _checked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argparse.Namespace:
+    if unknown := set(options.work) - set(works.ALL_WORKS):
+        parser.error(f"--work: unknown {', '.join(sorted(unknown))}")
+    if options.million:
+        options.work = [*options.work, "million"]
+    options.million = options.million or 1_000_000
+    options.history = HistoryPlan(
+        options.history_runs,
+        options.history_files,
+        options.history_file_bytes,
+        options.history_edits,
+        options.history_restores,
+    )
+    if options.history.bytes_total > history.BYTES_MAX:
+        parser.error(f"the history would be larger than {history.BYTES_MAX / 1e9} GB")
+    if options.repeat < 1 or options.scale <= 0 or options.tiny < 0:
+        parser.error("--repeat, --scale and --tiny must be positive")
+    if options.cold and not can_drop_caches():
+        say("the page cache cannot be dropped here (root only): --cold is ignored")
+    return options
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

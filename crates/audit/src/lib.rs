@@ -1,0 +1,1 @@
+//! Audit and scrub: catalog against inventory, bytes against names.

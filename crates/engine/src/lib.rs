@@ -1,0 +1,1 @@
+//! Jobs, runs, events, policies: the API boundary.

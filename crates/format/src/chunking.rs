@@ -1,0 +1,190 @@
+//! Where files are cut: by content with a keyed gear hash, databases at fixed
+//! offsets.
+
+use darkslide_words::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{FormatError, IdKey, limits};
+
+/// Parameters in the configuration object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunking {
+    /// Chunk length of databases.
+    pub db: Bytes,
+    /// A cut is where this many top bits of the gear hash are zero.
+    pub mask_bits: u32,
+    /// Longest chunk.
+    pub max: Bytes,
+    /// Shortest chunk; the scanner skips these bytes.
+    pub min: Bytes,
+}
+
+impl Default for Chunking {
+    /// 4 to 16 MiB, about 5 on average: an edited header costs one chunk, and
+    /// four fifths of the bytes are never scanned.
+    fn default() -> Self {
+        Self {
+            db: Bytes::mib(1),
+            mask_bits: 20,
+            max: Bytes::mib(16),
+            min: Bytes::mib(4),
+        }
+    }
+}
+
+impl Chunking {
+    /// Refuses what no writer could work with.
+    pub fn check(&self) -> Result<(), FormatError> {
+        let fits = (64..=limits::CHUNK_MAX as u64).contains(&self.min.0)
+            && (self.min.0..=limits::CHUNK_MAX as u64).contains(&self.max.0)
+            && (4096..=limits::CHUNK_MAX as u64).contains(&self.db.0)
+            && (1..=40).contains(&self.mask_bits);
+        match fits {
+            true => Ok(()),
+            false => Err(FormatError::malformed(
+                "config",
+                "chunking parameters out of range",
+            )),
+        }
+    }
+}
+
+/// Bytes that the gear hash remembers.
+const WINDOW: usize = 64;
+
+/// Finds cut points.
+pub struct Cutter {
+    table: Box<[u64; 256]>,
+    mask: u64,
+    min: usize,
+    max: usize,
+}
+
+impl Cutter {
+    /// Derives the gear table from the id key.
+    pub fn new(chunking: &Chunking, key: &IdKey) -> Self {
+        let mut table = Box::new([0u64; 256]);
+        let mut output = blake3::Hasher::new_keyed(key.secret())
+            .update(b"darkslide gear table")
+            .finalize_xof();
+        for word in table.iter_mut() {
+            let mut bytes = [0; 8];
+            output.fill(&mut bytes);
+            *word = u64::from_le_bytes(bytes);
+        }
+        Self {
+            table,
+            mask: u64::MAX << (64 - chunking.mask_bits),
+            min: chunking.min.0 as usize,
+            max: chunking.max.0 as usize,
+        }
+    }
+
+    /// Longest chunk: what [`Cutter::cut`] has to see unless the file ends before.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Length of the chunk at the start of `bytes`, which holds the rest of the
+    /// file or at least [`Cutter::max`] bytes of it.
+    pub fn cut(&self, bytes: &[u8]) -> usize {
+        let bytes = &bytes[..bytes.len().min(self.max)];
+        if bytes.len() <= self.min {
+            return bytes.len();
+        }
+        let mut hasher = gearhash::Hasher::new(&self.table);
+        hasher.update(&bytes[self.min - WINDOW..self.min]);
+        hasher
+            .next_match(&bytes[self.min..], self.mask)
+            .map_or(bytes.len(), |past| self.min + past)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use darkslide_words::{Rng as _, SeededRng};
+
+    fn chunking() -> Chunking {
+        Chunking {
+            db: Bytes::mib(1),
+            mask_bits: 12,
+            max: Bytes::kib(64),
+            min: Bytes::kib(16),
+        }
+    }
+
+    fn cuts(cutter: &Cutter, mut data: &[u8]) -> Vec<usize> {
+        let mut out = Vec::new();
+        while !data.is_empty() {
+            let n = cutter.cut(data);
+            out.push(n);
+            data = &data[n..];
+        }
+        out
+    }
+
+    #[test]
+    fn golden_cut_points() {
+        let mut data = vec![0; 300_000];
+        SeededRng::new(1).fill(&mut data);
+        let cutter = Cutter::new(&chunking(), &IdKey::new([9; 32]));
+        // Changing these numbers means that every library would be stored again.
+        assert_eq!(cuts(&cutter, &data), GOLDEN);
+        let other = Cutter::new(&chunking(), &IdKey::new([8; 32]));
+        assert_ne!(cuts(&other, &data), GOLDEN);
+    }
+
+    const GOLDEN: &[usize] = &[
+        19805, 16895, 17195, 17890, 20073, 18426, 18616, 16762, 20440, 21461, 18235, 22899, 25965,
+        21874, 16586, 6878,
+    ];
+
+    #[test]
+    fn the_definition_of_the_format_page() {
+        let mut data = vec![0; 200_000];
+        SeededRng::new(2).fill(&mut data);
+        let cutter = Cutter::new(&chunking(), &IdKey::new([9; 32]));
+        let naive = |bytes: &[u8]| {
+            let mut h = 0u64;
+            for at in 16 * 1024 - 64..bytes.len().min(64 * 1024) {
+                h = h
+                    .wrapping_mul(2)
+                    .wrapping_add(cutter.table[usize::from(bytes[at])]);
+                if at + 1 > 16 * 1024 && h >> 52 == 0 {
+                    return at + 1;
+                }
+            }
+            bytes.len().min(64 * 1024)
+        };
+        let mut rest = &data[..];
+        while !rest.is_empty() {
+            let n = cutter.cut(rest);
+            assert_eq!(n, naive(rest));
+            rest = &rest[n..];
+        }
+    }
+
+    #[test]
+    fn an_insertion_changes_few_chunks() {
+        let mut data = vec![0; 3_000_000];
+        SeededRng::new(3).fill(&mut data);
+        let cutter = Cutter::new(&chunking(), &IdKey::new([1; 32]));
+        let before: std::collections::HashSet<usize> = tail_cuts(&cutter, &data);
+        data.insert(5, 0);
+        let after = tail_cuts(&cutter, &data);
+        let same = before.intersection(&after).count();
+        assert!(same * 10 > before.len() * 8, "{same} of {}", before.len());
+    }
+
+    fn tail_cuts(cutter: &Cutter, data: &[u8]) -> std::collections::HashSet<usize> {
+        let mut left = data.len();
+        cuts(cutter, data)
+            .into_iter()
+            .map(|n| {
+                left -= n;
+                left
+            })
+            .collect()
+    }
+}

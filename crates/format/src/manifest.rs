@@ -1,0 +1,160 @@
+//! A pack's manifest: its chunk table and the recipes of the files that the
+//! run found new.
+
+use darkslide_words::{
+    Bytes, ChunkId, Count, Name, ObjectId, ObjectName, RepositoryId, Temperature, Time, WriterId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::PATH_MAX;
+use crate::names::{self, Kind};
+use crate::tree::Entry;
+use crate::{FormatError, canon};
+
+/// Which packs a chunk belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackKind {
+    /// Originals and exports.
+    Cold,
+    /// Sidecars, databases, tiny files.
+    Warm,
+    /// Pages.
+    Trees,
+}
+
+impl PackKind {
+    /// A small number for the catalog.
+    pub fn code(self) -> i64 {
+        match self {
+            Self::Cold => 0,
+            Self::Warm => 1,
+            Self::Trees => 2,
+        }
+    }
+
+    /// The reverse.
+    pub fn from_code(code: i64) -> Option<Self> {
+        [Self::Cold, Self::Warm, Self::Trees]
+            .into_iter()
+            .find(|k| k.code() == code)
+    }
+
+    /// The name of such a pack.
+    pub fn object(self, id: ObjectId) -> ObjectName {
+        match self {
+            Self::Cold => names::object(Kind::Packs, id),
+            Self::Warm => names::object(Kind::Warm, id),
+            Self::Trees => names::object(Kind::Trees, id),
+        }
+    }
+
+    /// How often such packs are read.
+    pub fn temperature(self) -> Temperature {
+        match self {
+            Self::Cold => Temperature::Cold,
+            Self::Warm => Temperature::Warm,
+            Self::Trees => Temperature::Hot,
+        }
+    }
+}
+
+/// Where one chunk lies in a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChunkRow {
+    /// For a delta: the chunk it was made against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<ChunkId>,
+    /// The chunk.
+    pub id: ChunkId,
+    /// Length of its frame.
+    pub len: Bytes,
+    /// Offset of its frame in the zstd stream.
+    pub off: Bytes,
+    /// Plain length.
+    pub plain: Bytes,
+}
+
+impl ChunkRow {
+    /// Refuses lengths that no writer may have written.
+    pub fn check(&self) -> Result<(), FormatError> {
+        FormatError::limit("a chunk", self.plain.0, crate::limits::CHUNK_MAX as u64)?;
+        FormatError::limit(
+            "a frame",
+            self.len.0,
+            (crate::limits::CHUNK_MAX + (1 << 20)) as u64,
+        )?;
+        FormatError::limit("a frame's offset", self.off.0, crate::limits::PACK_MAX)
+    }
+}
+
+/// Where a base chunk lies that is not in the same pack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseRow {
+    /// The base.
+    pub chunk: ChunkId,
+    /// The object that holds it.
+    pub object: ObjectName,
+}
+
+/// One file version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The entry, with all its chunks.
+    pub entry: Entry,
+    /// Its path in the library.
+    pub path: Name,
+}
+
+/// The manifest's payload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Bases in other packs.
+    pub bases: Vec<BaseRow>,
+    /// The chunk table.
+    pub chunks: Vec<ChunkRow>,
+    /// Required features.
+    pub features: Vec<String>,
+    /// Format version.
+    pub format: u32,
+    /// Kind of pack.
+    pub kind: PackKind,
+    /// File versions.
+    pub recipes: Vec<Recipe>,
+    /// Repository.
+    pub repository: RepositoryId,
+    /// Number of the pack in its run.
+    pub sequence: Count,
+    /// Start of the run.
+    pub time: Time,
+    /// Who wrote it.
+    pub writer: WriterId,
+}
+
+impl Manifest {
+    /// Parses and checks a payload.
+    pub fn parse(payload: &[u8], repository: Option<RepositoryId>) -> Result<Self, FormatError> {
+        let manifest: Self = canon::checked("manifest", payload, repository)?;
+        manifest.chunks.iter().try_for_each(ChunkRow::check)?;
+        for recipe in &manifest.recipes {
+            FormatError::limit(
+                "a path",
+                recipe.path.as_bytes().len() as u64,
+                PATH_MAX as u64,
+            )?;
+            recipe.entry.check()?;
+            if !recipe
+                .path
+                .as_bytes()
+                .split(|b| *b == b'/')
+                .all(|c| Name::new(c).is_component())
+            {
+                return Err(FormatError::malformed(
+                    "a recipe",
+                    format!("`{}` is no path", recipe.path),
+                ));
+            }
+        }
+        Ok(manifest)
+    }
+}

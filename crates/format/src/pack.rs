@@ -1,0 +1,398 @@
+//! Writing a pack: frames go straight into the buffer in which they are sealed.
+
+use darkslide_words::{
+    Bytes, ChunkId, Count, Name, ObjectId, ObjectName, RepositoryId, Time, WriterId,
+};
+
+use crate::frame::{self, Frame, Framer, Packing};
+use crate::index::{IndexPack, Span};
+use crate::manifest::{BaseRow, ChunkRow, Manifest, PackKind, Recipe};
+use crate::seal::{self, Head, Recipients};
+use crate::signed::{self, DocType, SecretKey};
+use crate::stream::SealBuffer;
+use crate::tarball::{self, BLOCK};
+use crate::{FORMAT, FormatError, canon};
+
+pub use crate::tarball::TarFacts;
+
+/// What the manifest says of the run.
+#[derive(Debug, Clone, Copy)]
+pub struct RunFacts {
+    /// Repository.
+    pub repository: RepositoryId,
+    /// Writer.
+    pub writer: WriterId,
+    /// Start of the run.
+    pub time: Time,
+    /// Number of this pack in the run.
+    pub sequence: Count,
+}
+
+/// Which part of a file an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// One of several, from 1.
+    Number(u32),
+}
+
+struct OpenPart {
+    header: Vec<u8>,
+    header_at: usize,
+    rows_at: usize,
+    size: u64,
+}
+
+/// A finished pack, ready for a store.
+#[derive(Debug)]
+pub struct SealedPack {
+    /// Its name.
+    pub name: ObjectName,
+    /// Its id.
+    pub id: ObjectId,
+    /// The sealed bytes.
+    pub bytes: Vec<u8>,
+    /// CRC64NVME of them.
+    pub crc64: u64,
+    /// Its row for the index.
+    pub index: IndexPack,
+}
+
+/// A pack that is being filled.
+pub struct PackWriter {
+    kind: PackKind,
+    head: Head,
+    buffer: SealBuffer,
+    framer: Framer,
+    glue: Vec<u8>,
+    part: Option<OpenPart>,
+    rows: Vec<ChunkRow>,
+    bases: Vec<BaseRow>,
+    recipes: Vec<Recipe>,
+    recipe_bytes: usize,
+}
+
+/// What a manifest costs at most per row, for the estimate of [`PackWriter::len`].
+const ROW_ESTIMATE: usize = 64;
+
+impl PackWriter {
+    /// Starts a pack; `space` is reused for its bytes.
+    pub fn new(
+        kind: PackKind,
+        recipients: &Recipients,
+        space: Vec<u8>,
+    ) -> Result<Self, FormatError> {
+        let (head, key) = seal::begin(recipients)?;
+        Ok(Self {
+            kind,
+            buffer: SealBuffer::new(&head, key, space),
+            head,
+            framer: Framer::new()?,
+            glue: Vec::new(),
+            part: None,
+            rows: Vec::new(),
+            bases: Vec::new(),
+            recipes: Vec::new(),
+            recipe_bytes: 0,
+        })
+    }
+
+    /// Kind of pack.
+    pub fn kind(&self) -> PackKind {
+        self.kind
+    }
+
+    /// About how many bytes it will have.
+    pub fn len(&self) -> u64 {
+        let manifest = self.rows.len() * ROW_ESTIMATE + self.recipe_bytes;
+        (self.buffer.len() + self.glue.len() + manifest) as u64
+    }
+
+    /// True while it holds neither chunk nor recipe.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.recipes.is_empty()
+    }
+
+    /// Frames a chunk into the entry that is open, or as a new one.
+    fn put_frame(
+        &mut self,
+        id: ChunkId,
+        plain: &[u8],
+        packing: Packing,
+    ) -> Result<(), FormatError> {
+        let off = self.buffer.len();
+        let buffer = &mut self.buffer;
+        match self.framer.frame(plain, packing)? {
+            Frame::Raw(plain) => frame::put_raw(plain, |piece| buffer.append(piece)),
+            Frame::Packed(frame) => buffer.append(frame),
+        }
+        self.push_row(id, off, plain.len(), None);
+        Ok(())
+    }
+
+    fn push_row(&mut self, id: ChunkId, off: usize, plain: usize, base: Option<ChunkId>) {
+        self.rows.push(ChunkRow {
+            base,
+            id,
+            len: Bytes((self.buffer.len() - off) as u64),
+            off: Bytes(off as u64),
+            plain: Bytes(plain as u64),
+        });
+    }
+
+    /// Writes pending tar bytes as a frame of their own.
+    fn flush_glue(&mut self) -> Result<(), FormatError> {
+        if self.glue.is_empty() {
+            return Ok(());
+        }
+        let glue = std::mem::take(&mut self.glue);
+        let buffer = &mut self.buffer;
+        match self.framer.frame(&glue, Packing::Fast)? {
+            Frame::Raw(plain) => frame::put_raw(plain, |piece| buffer.append(piece)),
+            Frame::Packed(frame) => buffer.append(frame),
+        }
+        self.glue = glue;
+        self.glue.clear();
+        Ok(())
+    }
+
+    fn pad(&mut self, size: u64) {
+        self.glue
+            .resize(self.glue.len() + tarball::padding(size), 0);
+    }
+
+    /// A whole file of one new chunk.
+    pub fn whole(
+        &mut self,
+        path: &Name,
+        facts: TarFacts,
+        id: ChunkId,
+        plain: &[u8],
+        packing: Packing,
+    ) -> Result<(), FormatError> {
+        self.entry(&tarball::escape(path), facts, id, plain, packing)
+    }
+
+    /// A new chunk of a part that has known ones too; or a page.
+    pub fn loose(
+        &mut self,
+        id: ChunkId,
+        plain: &[u8],
+        packing: Packing,
+    ) -> Result<(), FormatError> {
+        let facts = TarFacts {
+            mode: 0o644,
+            ..TarFacts::default()
+        };
+        self.entry(
+            format!(".darkslide/chunks/{id}").as_bytes(),
+            facts,
+            id,
+            plain,
+            packing,
+        )
+    }
+
+    fn entry(
+        &mut self,
+        path: &[u8],
+        facts: TarFacts,
+        id: ChunkId,
+        plain: &[u8],
+        packing: Packing,
+    ) -> Result<(), FormatError> {
+        self.glue
+            .extend_from_slice(&tarball::header(path, plain.len() as u64, facts));
+        self.flush_glue()?;
+        self.put_frame(id, plain, packing)?;
+        self.pad(plain.len() as u64);
+        Ok(())
+    }
+
+    /// A delta: `frame` makes chunk `id` of `plain` bytes from `base`.
+    pub fn delta(
+        &mut self,
+        id: ChunkId,
+        plain: u64,
+        frame: &[u8],
+        base: BaseRow,
+    ) -> Result<(), FormatError> {
+        let facts = TarFacts {
+            mode: 0o644,
+            ..TarFacts::default()
+        };
+        let path = format!(".darkslide/deltas/{id}.zst");
+        self.glue
+            .extend_from_slice(&tarball::header(path.as_bytes(), frame.len() as u64, facts));
+        self.flush_glue()?;
+        let off = self.buffer.len();
+        let buffer = &mut self.buffer;
+        frame::put_raw(frame, |piece| buffer.append(piece));
+        self.push_row(id, off, plain as usize, Some(base.chunk));
+        self.pad(frame.len() as u64);
+        let here = self
+            .rows
+            .iter()
+            .any(|row| row.id == base.chunk && row.base.is_none());
+        if !here && !self.bases.contains(&base) {
+            self.bases.push(base);
+        }
+        Ok(())
+    }
+
+    /// Opens the entry of a part of several chunks, all of them new so far.
+    pub fn begin_part(
+        &mut self,
+        path: &Name,
+        part: Part,
+        facts: TarFacts,
+    ) -> Result<(), FormatError> {
+        let mut name = tarball::escape(path);
+        if let Part::Number(n) = part {
+            name.extend_from_slice(format!(".darkslide-part-{n:04}").as_bytes());
+        }
+        self.flush_glue()?;
+        let header = tarball::header(&name, 0, facts);
+        let header_at = self.buffer.len();
+        let buffer = &mut self.buffer;
+        // Raw, so that the size can be written into it when it is known.
+        frame::put_raw(&header, |piece| buffer.append(piece));
+        self.part = Some(OpenPart {
+            header,
+            header_at,
+            rows_at: self.rows.len(),
+            size: 0,
+        });
+        Ok(())
+    }
+
+    /// Adds a chunk to the open part.
+    pub fn part_chunk(
+        &mut self,
+        id: ChunkId,
+        plain: &[u8],
+        packing: Packing,
+    ) -> Result<(), FormatError> {
+        self.put_frame(id, plain, packing)?;
+        if let Some(part) = &mut self.part {
+            part.size += plain.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Closes the open part: its chunks were all new and stand as one entry.
+    pub fn end_part(&mut self) {
+        let Some(mut part) = self.part.take() else {
+            return;
+        };
+        tarball::set_size(&mut part.header, part.size);
+        let mut at = part.header_at;
+        let buffer = &mut self.buffer;
+        frame::put_raw(&part.header, |piece| {
+            buffer.overwrite(at, piece);
+            at += piece.len();
+        });
+        self.pad(part.size);
+    }
+
+    /// The open part turned out to have known chunks: what it has so far
+    /// becomes entries of single chunks.
+    pub fn loosen_part(&mut self) {
+        let Some(part) = self.part.take() else { return };
+        let moved: Vec<ChunkRow> = self.rows.drain(part.rows_at..).collect();
+        let frames: Vec<Vec<u8>> = moved
+            .iter()
+            .map(|row| self.buffer.read(row.off.0 as usize, row.len.0 as usize))
+            .collect();
+        self.buffer.truncate(part.header_at);
+        let facts = TarFacts {
+            mode: 0o644,
+            ..TarFacts::default()
+        };
+        for (row, bytes) in moved.into_iter().zip(frames) {
+            let path = format!(".darkslide/chunks/{}", row.id);
+            self.glue
+                .extend_from_slice(&tarball::header(path.as_bytes(), row.plain.0, facts));
+            // Raw, and so infallible: this is rare.
+            let buffer = &mut self.buffer;
+            frame::put_raw(&self.glue, |piece| buffer.append(piece));
+            self.glue.clear();
+            let off = self.buffer.len();
+            self.buffer.append(&bytes);
+            self.push_row(row.id, off, row.plain.0 as usize, None);
+            self.pad(row.plain.0);
+        }
+    }
+
+    /// Records a file version.
+    pub fn recipe(&mut self, recipe: Recipe) {
+        self.recipe_bytes += 200
+            + recipe.path.as_bytes().len()
+            + 33 * recipe.entry.chunks.as_ref().map_or(0, Vec::len);
+        self.recipes.push(recipe);
+    }
+
+    /// Adds the manifest, signs and seals.
+    pub fn finish(
+        mut self,
+        run: &RunFacts,
+        random: [u8; 16],
+        key: &SecretKey,
+    ) -> Result<SealedPack, FormatError> {
+        self.end_part();
+        let manifest = Manifest {
+            bases: std::mem::take(&mut self.bases),
+            chunks: std::mem::take(&mut self.rows),
+            features: Vec::new(),
+            format: FORMAT,
+            kind: self.kind,
+            recipes: std::mem::take(&mut self.recipes),
+            repository: run.repository,
+            sequence: run.sequence,
+            time: run.time,
+            writer: run.writer,
+        };
+        let document = signed::sign(DocType::Manifest, &manifest, key)?;
+        let path = format!(".darkslide/{}.json", hex::encode(random));
+        let facts = TarFacts {
+            mode: 0o644,
+            ..TarFacts::default()
+        };
+        self.glue.extend_from_slice(&tarball::header(
+            path.as_bytes(),
+            document.len() as u64,
+            facts,
+        ));
+        self.flush_glue()?;
+        let off = self.buffer.len();
+        let packed = frame::pack_json(&document)?;
+        self.buffer.append(&packed);
+        let len = self.buffer.len() - off;
+        self.pad(document.len() as u64);
+        self.glue.resize(self.glue.len() + 2 * BLOCK, 0);
+        self.flush_glue()?;
+        let sealed = self.buffer.finish()?;
+        FormatError::limit("a pack", sealed.bytes.len() as u64, crate::limits::PACK_MAX)?;
+        let name = self.kind.object(sealed.id);
+        Ok(SealedPack {
+            id: sealed.id,
+            crc64: sealed.crc64,
+            index: IndexPack {
+                chunks: manifest.chunks,
+                crc64: format!("{:016x}", sealed.crc64),
+                header: canon::B64(self.head.header),
+                kind: self.kind,
+                manifest: Span {
+                    len: Bytes(len as u64),
+                    off: Bytes(off as u64),
+                },
+                nonce: canon::B64(self.head.nonce.to_vec()),
+                object: name.clone(),
+                size: Bytes(sealed.bytes.len() as u64),
+            },
+            name,
+            bytes: sealed.bytes,
+        })
+    }
+}

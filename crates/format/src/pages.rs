@@ -1,0 +1,346 @@
+//! Pages: folders and chunk lists, split by content when they are long, so that
+//! one change in a folder of 200,000 rewrites a few KiB.
+
+use darkslide_words::ChunkId;
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{FOLDER_DEPTH_MAX, PAGE_ITEMS_MAX, PAGE_ITEMS_MIN, PAGE_MAX, PAGE_NESTING_MAX};
+use crate::tree::{Entry, EntryKind};
+use crate::{FormatError, IdKey, canon};
+
+/// What a page holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Entries of a folder.
+    Dir,
+    /// Pages of a folder.
+    DirIndex,
+    /// Chunks of a file.
+    List,
+    /// Pages of a chunk list.
+    ListIndex,
+}
+
+impl Family {
+    fn word(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Dir => ("entries", "dir"),
+            Self::DirIndex => ("parts", "dir-index"),
+            Self::List => ("chunks", "list"),
+            Self::ListIndex => ("parts", "list-index"),
+        }
+    }
+
+    fn index(self) -> Self {
+        match self {
+            Self::Dir | Self::DirIndex => Self::DirIndex,
+            Self::List | Self::ListIndex => Self::ListIndex,
+        }
+    }
+}
+
+struct Item {
+    json: Vec<u8>,
+    may_end: bool,
+}
+
+/// Collects items into pages; hands each finished page to the caller, who
+/// stores it and returns its id.
+pub struct PageBuilder<'k> {
+    key: &'k IdKey,
+    family: Family,
+    items: Vec<Item>,
+    split: bool,
+    parts: Vec<ChunkId>,
+}
+
+impl<'k> PageBuilder<'k> {
+    /// For a folder's entries, which must come sorted by name.
+    pub fn dir(key: &'k IdKey) -> Self {
+        Self::new(key, Family::Dir)
+    }
+
+    /// For a file's chunks.
+    pub fn list(key: &'k IdKey) -> Self {
+        Self::new(key, Family::List)
+    }
+
+    fn new(key: &'k IdKey, family: Family) -> Self {
+        Self {
+            key,
+            family,
+            items: Vec::new(),
+            split: false,
+            parts: Vec::new(),
+        }
+    }
+
+    /// Adds an entry.
+    pub fn entry<E>(
+        &mut self,
+        entry: &Entry,
+        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
+    ) -> Result<(), E>
+    where
+        E: From<FormatError>,
+    {
+        self.encoded(entry.name.as_bytes(), canon::to_bytes(entry)?, store)
+    }
+
+    /// Adds an entry that is JSON already.
+    pub fn encoded<E>(
+        &mut self,
+        name: &[u8],
+        json: Vec<u8>,
+        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
+    ) -> Result<(), E> {
+        let may_end = self.may_end(name);
+        self.push(Item { json, may_end }, store)
+    }
+
+    /// Adds a chunk id.
+    pub fn chunk<E>(
+        &mut self,
+        id: ChunkId,
+        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
+    ) -> Result<(), E> {
+        let may_end = self.may_end(id.as_bytes());
+        self.push(
+            Item {
+                json: format!("\"{id}\"").into_bytes(),
+                may_end,
+            },
+            store,
+        )
+    }
+
+    fn may_end(&self, key: &[u8]) -> bool {
+        blake3::keyed_hash(self.key.secret(), key).as_bytes()[0] & 63 == 0
+    }
+
+    fn push<E>(
+        &mut self,
+        item: Item,
+        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
+    ) -> Result<(), E> {
+        if !self.split {
+            self.items.push(item);
+            if self.items.len() > PAGE_ITEMS_MAX {
+                self.split = true;
+                for item in std::mem::take(&mut self.items) {
+                    self.push_split(item, store)?;
+                }
+            }
+            return Ok(());
+        }
+        self.push_split(item, store)
+    }
+
+    fn push_split<E>(
+        &mut self,
+        item: Item,
+        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
+    ) -> Result<(), E> {
+        let may_end = item.may_end;
+        self.items.push(item);
+        let len = self.items.len();
+        if (len >= PAGE_ITEMS_MIN && may_end) || len == PAGE_ITEMS_MAX {
+            let id = store(self.page())?;
+            self.parts.push(id);
+        }
+        Ok(())
+    }
+
+    /// The page of the collected items.
+    fn page(&mut self) -> Vec<u8> {
+        let (items, page) = self.family.word();
+        let field = |out: &mut Vec<u8>, list: Vec<Item>| {
+            out.extend_from_slice(format!("\"{items}\":[").as_bytes());
+            for (n, item) in list.into_iter().enumerate() {
+                if n > 0 {
+                    out.push(b',');
+                }
+                out.extend_from_slice(&item.json);
+            }
+            out.push(b']');
+        };
+        let list = std::mem::take(&mut self.items);
+        let mut out = Vec::with_capacity(64 + list.iter().map(|i| i.json.len() + 1).sum::<usize>());
+        out.push(b'{');
+        let word = format!("\"page\":\"{page}\"");
+        // Keys in order: `chunks` and `entries` stand before `page`, `parts` after it.
+        if items < "page" {
+            field(&mut out, list);
+            out.push(b',');
+            out.extend_from_slice(word.as_bytes());
+        } else {
+            out.extend_from_slice(word.as_bytes());
+            out.push(b',');
+            field(&mut out, list);
+        }
+        out.push(b'}');
+        out
+    }
+
+    /// Stores what is left and the index pages; the id of the top page.
+    pub fn finish<E>(
+        mut self,
+        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
+    ) -> Result<ChunkId, E> {
+        if !self.split {
+            let page = self.page();
+            return store(page);
+        }
+        if !self.items.is_empty() {
+            let id = store(self.page())?;
+            self.parts.push(id);
+        }
+        if let [only] = self.parts[..] {
+            return Ok(only);
+        }
+        let mut above = Self::new(self.key, self.family.index());
+        for id in std::mem::take(&mut self.parts) {
+            above.chunk(id, store)?;
+        }
+        above.finish(store)
+    }
+}
+
+/// A parsed page.
+#[derive(Debug, Deserialize)]
+pub struct Page {
+    #[serde(default)]
+    chunks: Vec<ChunkId>,
+    #[serde(default)]
+    entries: Vec<Entry>,
+    page: Family,
+    #[serde(default)]
+    parts: Vec<ChunkId>,
+}
+
+impl Page {
+    /// Parses and checks one page.
+    pub fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
+        FormatError::limit("a page", bytes.len() as u64, PAGE_MAX as u64)?;
+        let page: Self = canon::from_bytes("a page", bytes)?;
+        page.entries.iter().try_for_each(Entry::check)?;
+        Ok(page)
+    }
+}
+
+/// Gives the plaintext of pages, checked against their ids.
+pub trait PageSource {
+    /// What reading can fail with.
+    type Error: From<FormatError>;
+    /// The page's bytes.
+    fn page(&mut self, id: ChunkId) -> Result<Vec<u8>, Self::Error>;
+}
+
+/// Calls `each` for every entry of a folder, in order.
+pub fn for_each_entry<S: PageSource>(
+    source: &mut S,
+    top: ChunkId,
+    each: &mut dyn FnMut(&mut S, Entry) -> Result<(), S::Error>,
+) -> Result<(), S::Error> {
+    let mut last: Option<Vec<u8>> = None;
+    walk(source, top, Family::Dir, 0, &mut |source, page: Page| {
+        for entry in page.entries {
+            if last.as_deref().is_some_and(|l| l >= entry.name.as_bytes()) {
+                return Err(FormatError::malformed(
+                    "a folder",
+                    format!("`{}` is out of order or twice", entry.name),
+                )
+                .into());
+            }
+            last = Some(entry.name.as_bytes().to_vec());
+            each(source, entry)?;
+        }
+        Ok(())
+    })
+}
+
+/// The chunks of a file.
+pub fn chunks_of<S: PageSource>(source: &mut S, entry: &Entry) -> Result<Vec<ChunkId>, S::Error> {
+    if let Some(chunks) = &entry.chunks {
+        return Ok(chunks.clone());
+    }
+    let Some(list) = entry.list else {
+        return Ok(Vec::new());
+    };
+    let mut all = Vec::new();
+    walk(source, list, Family::List, 0, &mut |_, page: Page| {
+        all.extend(page.chunks);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+fn walk<S: PageSource>(
+    source: &mut S,
+    id: ChunkId,
+    family: Family,
+    depth: usize,
+    each: &mut dyn FnMut(&mut S, Page) -> Result<(), S::Error>,
+) -> Result<(), S::Error> {
+    FormatError::limit(
+        "the nesting of pages",
+        depth as u64,
+        PAGE_NESTING_MAX as u64,
+    )?;
+    let bytes = source.page(id)?;
+    let page = Page::parse(&bytes)?;
+    if page.page == family {
+        return each(source, page);
+    }
+    if page.page != family.index() {
+        return Err(FormatError::malformed("a page", "of another kind than its place says").into());
+    }
+    for part in page.parts {
+        walk(source, part, family, depth + 1, each)?;
+    }
+    Ok(())
+}
+
+/// Calls `each` with the path and entry of everything below a folder, parents
+/// before children, in order. `each` says for a folder whether to go into it.
+pub fn for_each_below<S: PageSource>(
+    source: &mut S,
+    top: ChunkId,
+    each: &mut dyn FnMut(&mut S, &darkslide_words::Name, &Entry) -> Result<Descend, S::Error>,
+) -> Result<(), S::Error> {
+    below(source, top, &darkslide_words::Name::default(), 0, each)
+}
+
+/// Whether a walk goes into a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Descend {
+    /// Go on into it.
+    Into,
+    /// Pass it by.
+    Over,
+}
+
+fn below<S: PageSource>(
+    source: &mut S,
+    top: ChunkId,
+    path: &darkslide_words::Name,
+    depth: usize,
+    each: &mut dyn FnMut(&mut S, &darkslide_words::Name, &Entry) -> Result<Descend, S::Error>,
+) -> Result<(), S::Error> {
+    FormatError::limit(
+        "the depth of folders",
+        depth as u64,
+        FOLDER_DEPTH_MAX as u64,
+    )?;
+    for_each_entry(source, top, &mut |source, entry| {
+        let path = path.join(&entry.name);
+        let descend = each(source, &path, &entry)?;
+        match (entry.kind, entry.tree, descend) {
+            (EntryKind::Dir, Some(tree), Descend::Into) => {
+                below(source, tree, &path, depth + 1, each)
+            }
+            _ => Ok(()),
+        }
+    })
+}

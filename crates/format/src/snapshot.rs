@@ -1,0 +1,129 @@
+//! Snapshots, refs and tombstones.
+
+use darkslide_words::{Bytes, Count, Name, ObjectId, ObjectName, RepositoryId, Time, WriterId};
+use serde::{Deserialize, Serialize};
+
+use crate::tree::{Entry, EntryKind};
+use crate::{FormatError, canon};
+
+/// What a run saw and did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Bytes of all files in the tree.
+    pub bytes: Bytes,
+    /// Files that were there before with other content or metadata.
+    pub changed_files: Count,
+    /// Folders in the tree.
+    pub dirs: Count,
+    /// Files that could not be stored in this run.
+    pub failed: Count,
+    /// Files in the tree.
+    pub files: Count,
+    /// Files that were not there before.
+    pub new_files: Count,
+    /// Files that were there before and are gone.
+    pub removed_files: Count,
+    /// Sealed bytes that the run added.
+    pub stored_bytes: Bytes,
+    /// Symbolic links in the tree.
+    pub symlinks: Count,
+}
+
+/// A snapshot's payload.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// False for a checkpoint, whose tree is empty.
+    pub complete: bool,
+    /// What the run saw and did.
+    pub counts: Counts,
+    /// Required features.
+    pub features: Vec<String>,
+    /// Format version.
+    pub format: u32,
+    /// Name of the machine.
+    pub host: String,
+    /// Name of the job.
+    pub job: String,
+    /// Where the library was.
+    pub library: Name,
+    /// The job's snapshot before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<ObjectName>,
+    /// The packs that it needs.
+    pub refs: ObjectId,
+    /// Repository.
+    pub repository: RepositoryId,
+    /// The library's root.
+    pub root: Entry,
+    /// The instant, in whole milliseconds.
+    pub time: Time,
+    /// Program and version.
+    pub tool: String,
+    /// Who wrote it.
+    pub writer: WriterId,
+}
+
+impl Snapshot {
+    /// Parses and checks a payload.
+    pub fn parse(payload: &[u8], repository: RepositoryId) -> Result<Self, FormatError> {
+        let snapshot: Self = canon::checked("snapshot", payload, Some(repository))?;
+        snapshot.root.check()?;
+        match snapshot.root.kind == EntryKind::Dir && snapshot.root.tree.is_some() {
+            true => Ok(snapshot),
+            false => Err(FormatError::malformed("snapshot", "its root is no folder")),
+        }
+    }
+}
+
+/// A refs object's payload: which packs a snapshot needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refs {
+    /// Packs beside the base's.
+    pub add: Vec<ObjectName>,
+    /// Another refs object, whose packs count too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<ObjectId>,
+    /// Required features.
+    pub features: Vec<String>,
+    /// Format version.
+    pub format: u32,
+    /// Name of the job.
+    pub job: String,
+    /// Packs of the base that are not needed any more.
+    pub remove: Vec<ObjectName>,
+    /// Repository.
+    pub repository: RepositoryId,
+    /// The snapshot's time.
+    pub snapshot_time: Time,
+    /// Who wrote it.
+    pub writer: WriterId,
+}
+
+impl Refs {
+    /// Parses and checks a payload.
+    pub fn parse(payload: &[u8], repository: RepositoryId) -> Result<Self, FormatError> {
+        canon::checked("refs", payload, Some(repository))
+    }
+}
+
+/// A tombstone's payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condemned {
+    /// Required features.
+    pub features: Vec<String>,
+    /// Format version.
+    pub format: u32,
+    /// The condemned pack.
+    pub object: ObjectName,
+    /// Repository.
+    pub repository: RepositoryId,
+    /// When it was condemned.
+    pub time: Time,
+}
+
+impl Condemned {
+    /// Parses and checks a payload.
+    pub fn parse(payload: &[u8], repository: RepositoryId) -> Result<Self, FormatError> {
+        canon::checked("condemned", payload, Some(repository))
+    }
+}

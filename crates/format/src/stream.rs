@@ -1,0 +1,339 @@
+//! age's payload: 64 KiB segments under ChaCha20-Poly1305 (STREAM), sealed in
+//! place with ring.
+//!
+//! A [`SealBuffer`] is laid out like the finished file from the start, with a
+//! gap for each segment's tag, so that sealing needs no second buffer and
+//! hashing sees each segment while it is still in the cache.
+
+use darkslide_words::ObjectId;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::hkdf;
+
+use crate::FormatError;
+use crate::seal::Head;
+
+/// Plaintext bytes of a full segment.
+pub const SEGMENT: usize = 64 * 1024;
+/// Bytes that authentication adds to each.
+pub const TAG: usize = 16;
+const STRIDE: usize = SEGMENT + TAG;
+
+/// The key of one payload.
+pub struct StreamKey(LessSafeKey);
+
+struct KeyLength;
+impl hkdf::KeyType for KeyLength {
+    fn len(&self) -> usize {
+        32
+    }
+}
+
+impl StreamKey {
+    /// HKDF-SHA-256 of the file key, salted with the nonce (age v1).
+    pub(crate) fn derive(file_key: &[u8; 16], nonce: &[u8; 16]) -> Result<Self, FormatError> {
+        let failed = |_| FormatError::Failed {
+            what: "deriving the payload key",
+            detail: "HKDF refused".into(),
+        };
+        let mut key = zeroize::Zeroizing::new([0u8; 32]);
+        hkdf::Salt::new(hkdf::HKDF_SHA256, nonce)
+            .extract(file_key)
+            .expand(&[b"payload"], KeyLength)
+            .and_then(|okm| okm.fill(&mut *key))
+            .map_err(failed)?;
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &*key).map_err(failed)?;
+        Ok(Self(LessSafeKey::new(key)))
+    }
+}
+
+fn nonce(segment: u64, last: bool) -> Nonce {
+    let mut bytes = [0u8; 12];
+    bytes[3..11].copy_from_slice(&segment.to_be_bytes());
+    bytes[11] = u8::from(last);
+    Nonce::assume_unique_for_key(bytes)
+}
+
+/// Segments of a payload of this sealed length; nothing where no payload has it.
+pub fn segments(sealed_len: u64) -> Option<u64> {
+    let stride = STRIDE as u64;
+    let rest = sealed_len % stride;
+    match (sealed_len, rest) {
+        (0, _) => None,
+        (_, 0) => Some(sealed_len / stride),
+        // An empty last segment is allowed only where the payload is empty.
+        (n, r) if r > TAG as u64 || (n == r && r == TAG as u64) => Some(sealed_len / stride + 1),
+        _ => None,
+    }
+}
+
+/// Plaintext bytes of a payload of this sealed length.
+pub fn plain_len(sealed_len: u64) -> Option<u64> {
+    segments(sealed_len).map(|n| sealed_len - n * TAG as u64)
+}
+
+/// A file that is being sealed.
+pub struct SealBuffer {
+    bytes: Vec<u8>,
+    head: usize,
+    len: usize,
+    key: StreamKey,
+}
+
+/// A sealed file and its names.
+#[derive(Debug)]
+pub struct Sealed {
+    /// Header, nonce and sealed payload.
+    pub bytes: Vec<u8>,
+    /// BLAKE3 of them.
+    pub id: ObjectId,
+    /// CRC64NVME of them.
+    pub crc64: u64,
+}
+
+impl SealBuffer {
+    /// Starts with the header; `space` is reused for the bytes.
+    pub fn new(head: &Head, key: StreamKey, mut space: Vec<u8>) -> Self {
+        space.clear();
+        space.extend_from_slice(&head.header);
+        space.extend_from_slice(&head.nonce);
+        Self {
+            head: space.len(),
+            bytes: space,
+            len: 0,
+            key,
+        }
+    }
+
+    /// Plaintext bytes so far.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True while nothing was appended.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn at(&self, plain: usize) -> usize {
+        self.head + plain + plain / SEGMENT * TAG
+    }
+
+    /// Adds plaintext.
+    pub fn append(&mut self, mut data: &[u8]) {
+        while !data.is_empty() {
+            let within = self.len % SEGMENT;
+            if within == 0 && self.len > 0 {
+                self.bytes.extend_from_slice(&[0; TAG]);
+            }
+            let n = data.len().min(SEGMENT - within);
+            self.bytes.extend_from_slice(&data[..n]);
+            self.len += n;
+            data = &data[n..];
+        }
+    }
+
+    /// Replaces plaintext that was appended before.
+    pub fn overwrite(&mut self, mut offset: usize, mut data: &[u8]) {
+        while !data.is_empty() {
+            let n = data.len().min(SEGMENT - offset % SEGMENT);
+            let at = self.at(offset);
+            self.bytes[at..at + n].copy_from_slice(&data[..n]);
+            offset += n;
+            data = &data[n..];
+        }
+    }
+
+    /// A copy of plaintext that was appended before.
+    pub fn read(&self, mut offset: usize, len: usize) -> Vec<u8> {
+        let end = offset + len;
+        let mut out = Vec::with_capacity(len);
+        while offset < end {
+            let n = (end - offset).min(SEGMENT - offset % SEGMENT);
+            let at = self.at(offset);
+            out.extend_from_slice(&self.bytes[at..at + n]);
+            offset += n;
+        }
+        out
+    }
+
+    /// Forgets all plaintext from `len` on.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+        let gaps = self.len.saturating_sub(1) / SEGMENT;
+        self.bytes.truncate(self.head + self.len + gaps * TAG);
+    }
+
+    /// Seals every segment and names the file.
+    pub fn finish(mut self) -> Result<Sealed, FormatError> {
+        self.bytes.extend_from_slice(&[0; TAG]);
+        let mut id = blake3::Hasher::new();
+        let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+        let (head, payload) = self.bytes.split_at_mut(self.head);
+        id.update(head);
+        crc.update(head);
+        let last = payload.len().div_ceil(STRIDE) as u64 - 1;
+        for (n, segment) in payload.chunks_mut(STRIDE).enumerate() {
+            let n = n as u64;
+            let (plain, gap) = segment.split_at_mut(segment.len() - TAG);
+            let tag = self
+                .key
+                .0
+                .seal_in_place_separate_tag(nonce(n, n == last), Aad::empty(), plain)
+                .map_err(|_| FormatError::Failed {
+                    what: "sealing",
+                    detail: "the cipher refused".into(),
+                })?;
+            gap.copy_from_slice(tag.as_ref());
+            id.update(segment);
+            crc.update(segment);
+        }
+        Ok(Sealed {
+            id: ObjectId::new(*id.finalize().as_bytes()),
+            crc64: crc.finalize(),
+            bytes: self.bytes,
+        })
+    }
+}
+
+/// CRC64NVME of stored bytes.
+pub fn crc64(bytes: &[u8]) -> u64 {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes)
+}
+
+/// Opens segments of one sealed file.
+pub struct Opener {
+    key: StreamKey,
+    payload_at: u64,
+}
+
+impl Opener {
+    pub(crate) fn new(key: StreamKey, payload_at: u64) -> Self {
+        Self { key, payload_at }
+    }
+
+    /// Where the payload starts in the file.
+    pub fn payload_at(&self) -> u64 {
+        self.payload_at
+    }
+
+    /// Sealed bytes of the file that hold the plaintext `offset..offset + len`
+    /// of a file of `file_len` bytes, and the number of the first segment.
+    pub fn covering(
+        &self,
+        offset: u64,
+        len: u64,
+        file_len: u64,
+    ) -> Option<(std::ops::Range<u64>, u64)> {
+        let sealed = file_len.checked_sub(self.payload_at)?;
+        let plain = plain_len(sealed)?;
+        let end = offset
+            .checked_add(len)
+            .filter(|end| *end <= plain && len > 0)?;
+        let first = offset / SEGMENT as u64;
+        let last = (end - 1) / SEGMENT as u64;
+        let from = self.payload_at + first * STRIDE as u64;
+        let to = (self.payload_at + (last + 1) * STRIDE as u64).min(file_len);
+        Some((from..to, first))
+    }
+
+    /// Opens consecutive segments in place and appends their plaintext to
+    /// `out`; `sealed` starts at segment `first`, `last` is the file's last one.
+    pub fn open_segments(
+        &self,
+        first: u64,
+        last: u64,
+        sealed: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), FormatError> {
+        for (n, segment) in sealed.chunks_mut(STRIDE).enumerate() {
+            let n = first + n as u64;
+            let plain = self
+                .key
+                .0
+                .open_in_place(nonce(n, n == last), Aad::empty(), segment)
+                .map_err(|_| FormatError::Tampered { segment: n })?;
+            out.extend_from_slice(plain);
+        }
+        Ok(())
+    }
+
+    /// The last segment's number in a file of this length.
+    pub fn last_segment(&self, file_len: u64) -> Option<u64> {
+        segments(file_len.checked_sub(self.payload_at)?).map(|n| n - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> StreamKey {
+        StreamKey::derive(&[1; 16], &[2; 16]).unwrap()
+    }
+
+    fn head() -> Head {
+        Head {
+            header: b"header\n".to_vec(),
+            nonce: [2; 16],
+        }
+    }
+
+    #[test]
+    fn overwrite_read_and_truncate_work_across_segments() {
+        for cut in [
+            0,
+            1,
+            SEGMENT - 1,
+            SEGMENT,
+            SEGMENT + 1,
+            2 * SEGMENT,
+            3 * SEGMENT + 5,
+        ] {
+            let mut buffer = SealBuffer::new(&head(), key(), Vec::new());
+            let data: Vec<u8> = (0..4 * SEGMENT + 7).map(|i| (i * 7 / 3) as u8).collect();
+            buffer.append(&data[..100]);
+            buffer.append(&data[100..]);
+            buffer.truncate(cut);
+            assert_eq!(buffer.len(), cut);
+            buffer.append(&data[cut..]);
+            let at = SEGMENT - 3;
+            buffer.overwrite(at, b"abcdefg");
+            assert_eq!(buffer.read(at - 1, 9)[1..8], *b"abcdefg");
+            let mut wanted = data.clone();
+            wanted[at..at + 7].copy_from_slice(b"abcdefg");
+            let sealed = buffer.finish().unwrap();
+            assert_eq!(sealed.crc64, crc64(&sealed.bytes));
+            assert_eq!(sealed.id, crate::object_id(&sealed.bytes));
+            let opener = Opener::new(key(), 23);
+            let len = sealed.bytes.len() as u64;
+            let mut payload = sealed.bytes[23..].to_vec();
+            let mut out = Vec::new();
+            opener
+                .open_segments(0, opener.last_segment(len).unwrap(), &mut payload, &mut out)
+                .unwrap();
+            assert_eq!(out, wanted);
+            let (range, first) = opener.covering(at as u64, 7, len).unwrap();
+            let mut part = sealed.bytes[range.start as usize..range.end as usize].to_vec();
+            out.clear();
+            opener
+                .open_segments(
+                    first,
+                    opener.last_segment(len).unwrap(),
+                    &mut part,
+                    &mut out,
+                )
+                .unwrap();
+            assert_eq!(out[at - first as usize * SEGMENT..][..7], *b"abcdefg");
+        }
+    }
+
+    #[test]
+    fn lengths_that_no_payload_has() {
+        assert_eq!(segments(0), None);
+        assert_eq!(segments(15), None);
+        assert_eq!(segments(16), Some(1));
+        assert_eq!(segments(STRIDE as u64), Some(1));
+        assert_eq!(segments(STRIDE as u64 + 16), None);
+        assert_eq!(segments(STRIDE as u64 + 17), Some(2));
+    }
+}

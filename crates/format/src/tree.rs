@@ -1,0 +1,186 @@
+//! Entries: what a snapshot knows of one name.
+
+use darkslide_words::{Bytes, ChunkId, ContentHash, Name, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::FormatError;
+use crate::canon::B64;
+use crate::limits::{NAME_MAX, PATH_MAX};
+
+/// Kind of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Dir,
+    /// A symbolic link.
+    Symlink,
+}
+
+/// Whether a file's chunks lie in cold or warm packs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileClass {
+    /// Originals and exports.
+    Cold,
+    /// Sidecars, databases, tiny files.
+    Warm,
+}
+
+/// How a live database was copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseFacts {
+    /// What SQLite's `quick_check` said.
+    pub check: String,
+    /// `backup-api` or `copy-with-wal`.
+    pub method: String,
+}
+
+/// An extended attribute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Xattr {
+    /// Its name.
+    pub name: Name,
+    /// Its value.
+    pub value: B64,
+}
+
+/// One name in a folder. Fields stand in canonical (alphabetical) order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// A file's chunks, up to 1,000 in a tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunks: Option<Vec<ChunkId>>,
+    /// Kind of the packs that hold a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<FileClass>,
+    /// How a live database was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseFacts>,
+    /// Group id.
+    pub gid: u32,
+    /// Group name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// A file's content hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<ContentHash>,
+    /// A file's holes: offset and length.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holes: Vec<(Bytes, Bytes)>,
+    /// Kind.
+    pub kind: EntryKind,
+    /// Names with the same text are hard links of one file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// Page of a file's chunk list, where it is long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<ChunkId>,
+    /// Permission bits and type, as in `st_mode`.
+    pub mode: u32,
+    /// Last change of the content.
+    pub mtime: Time,
+    /// Its name in the folder.
+    pub name: Name,
+    /// A file's bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Bytes>,
+    /// Where a symbolic link points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Name>,
+    /// Page of a folder's content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<ChunkId>,
+    /// User id.
+    pub uid: u32,
+    /// User name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Extended attributes, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub xattrs: Vec<Xattr>,
+}
+
+impl Entry {
+    /// An entry with nothing but its kind, name and mode.
+    pub fn bare(kind: EntryKind, name: Name, mode: u32) -> Self {
+        Self {
+            chunks: None,
+            class: None,
+            database: None,
+            gid: 0,
+            group: None,
+            hash: None,
+            holes: Vec::new(),
+            kind,
+            link: None,
+            list: None,
+            mode,
+            mtime: Time(0),
+            name,
+            size: None,
+            target: None,
+            tree: None,
+            uid: 0,
+            user: None,
+            xattrs: Vec::new(),
+        }
+    }
+
+    /// Refuses names that could climb out of a folder and fields that do not
+    /// fit the kind.
+    pub fn check(&self) -> Result<(), FormatError> {
+        let bad = |detail: &str| {
+            Err(FormatError::malformed(
+                "an entry",
+                format!("`{}`: {detail}", self.name),
+            ))
+        };
+        FormatError::limit("a name", self.name.as_bytes().len() as u64, NAME_MAX as u64)?;
+        if !self.name.is_component() {
+            return bad("no name of a file");
+        }
+        match self.kind {
+            EntryKind::File
+                if self.size.is_none() || self.hash.is_none() || self.class.is_none() =>
+            {
+                bad("a file without size, hash or class")
+            }
+            EntryKind::File if self.chunks.is_some() == self.list.is_some() => {
+                bad("chunks or list, one of the two")
+            }
+            EntryKind::File => self.check_holes(),
+            EntryKind::Symlink => match &self.target {
+                Some(target) => FormatError::limit(
+                    "a link target",
+                    target.as_bytes().len() as u64,
+                    PATH_MAX as u64,
+                ),
+                None => bad("a link without target"),
+            },
+            EntryKind::Dir => Ok(()),
+        }
+    }
+
+    fn check_holes(&self) -> Result<(), FormatError> {
+        let size = self.size.unwrap_or_default().0;
+        let mut end = 0;
+        for (off, len) in &self.holes {
+            if off.0 < end || off.0.checked_add(len.0).is_none_or(|e| e > size) {
+                return Err(FormatError::malformed(
+                    "an entry",
+                    "holes out of order or beyond the end",
+                ));
+            }
+            end = off.0 + len.0;
+        }
+        Ok(())
+    }
+
+    /// A file's bytes, else none.
+    pub fn bytes(&self) -> Bytes {
+        self.size.unwrap_or_default()
+    }
+}

@@ -1,0 +1,1 @@
+//! Library to chunks to packs to store.

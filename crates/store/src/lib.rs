@@ -1,0 +1,1 @@
+//! The Store trait, outcomes, contract suite and doubles.

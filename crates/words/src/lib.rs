@@ -1,0 +1,17 @@
+//! The words everything else is written in: ids, sizes, time, names.
+//!
+//! Level 0. **Invariant:** no I/O; the clock and the source of randomness are
+//! traits that callers pass down, and the one place that asks the operating
+//! system for either is here.
+
+mod id;
+mod name;
+mod rng;
+mod size;
+mod time;
+
+pub use id::{BadId, ChunkId, ContentHash, ObjectId, RepositoryId, RunId, WriterId};
+pub use name::{BadName, Name, ObjectName};
+pub use rng::{OsRng, Rng, SeededRng};
+pub use size::{Bytes, Count, Temperature};
+pub use time::{BadTime, Clock, FixedClock, SystemClock, Time};

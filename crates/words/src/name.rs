@@ -1,0 +1,249 @@
+//! Names: of files (any bytes) and of objects in a store (a small alphabet).
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A byte string that names something in a file system: a file name, a path
+/// with `/` between components, or a link target. Need not be UTF-8.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Name(Vec<u8>);
+
+impl Name {
+    /// Any bytes.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// True for the empty path (the library's root).
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// True if this is good as one component: not empty, `.`, `..`, and free
+    /// of `/` and NUL.
+    pub fn is_component(&self) -> bool {
+        !matches!(self.0.as_slice(), b"" | b"." | b"..")
+            && !self.0.iter().any(|b| matches!(b, b'/' | 0))
+    }
+
+    /// This path with one more component.
+    pub fn join(&self, component: &Name) -> Name {
+        if self.0.is_empty() {
+            return component.clone();
+        }
+        let mut path = Vec::with_capacity(self.0.len() + 1 + component.0.len());
+        path.extend_from_slice(&self.0);
+        path.push(b'/');
+        path.extend_from_slice(&component.0);
+        Name(path)
+    }
+
+    /// The last component.
+    pub fn file_name(&self) -> &[u8] {
+        self.0.rsplit(|b| *b == b'/').next().unwrap_or(&self.0)
+    }
+
+    /// The lower-cased extension without the dot, or nothing.
+    pub fn extension(&self) -> Option<String> {
+        let name = self.file_name();
+        let dot = name.iter().rposition(|b| *b == b'.').filter(|at| *at > 0)?;
+        Some(String::from_utf8_lossy(&name[dot + 1..]).to_ascii_lowercase())
+    }
+}
+
+impl fmt::Display for Name {
+    /// For people: bytes that are not UTF-8, control characters and backslashes
+    /// are shown as `\xNN`, so that a name cannot play tricks on a terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.utf8_chunks() {
+            for c in part.valid().chars() {
+                match c {
+                    '\\' => f.write_str("\\\\")?,
+                    c if c.is_control() => {
+                        let mut bytes = [0u8; 4];
+                        for b in c.encode_utf8(&mut bytes).bytes() {
+                            write!(f, "\\x{b:02x}")?;
+                        }
+                    }
+                    c => fmt::Write::write_char(f, c)?,
+                }
+            }
+            for b in part.invalid() {
+                write!(f, "\\x{b:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+impl From<&str> for Name {
+    fn from(text: &str) -> Self {
+        Name(text.as_bytes().to_vec())
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => s.serialize_str(text),
+            Err(_) => {
+                use serde::ser::SerializeMap as _;
+                let mut map = s.serialize_map(Some(1))?;
+                map.serialize_entry("b64", &base64::encode(&self.0))?;
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Text(String),
+            Bytes { b64: String },
+        }
+        match Form::deserialize(d)? {
+            Form::Text(text) => Ok(Name(text.into_bytes())),
+            Form::Bytes { b64 } => base64::decode(&b64)
+                .map(Name)
+                .ok_or_else(|| serde::de::Error::custom("a name's base64 is broken")),
+        }
+    }
+}
+
+/// The few lines of base64 (standard alphabet, padded) that names need.
+mod base64 {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    pub(super) fn encode(bytes: &[u8]) -> String {
+        bytes
+            .chunks(3)
+            .flat_map(|c| {
+                let n = (u32::from(c[0]) << 16)
+                    | (u32::from(*c.get(1).unwrap_or(&0)) << 8)
+                    | u32::from(*c.get(2).unwrap_or(&0));
+                (0..4).map(move |i| match i <= c.len() {
+                    true => ALPHABET[(n >> (18 - 6 * i)) as usize & 63] as char,
+                    false => '=',
+                })
+            })
+            .collect()
+    }
+
+    pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+        let body = text.trim_end_matches('=');
+        if !text.len().is_multiple_of(4) || text.len() - body.len() > 2 {
+            return None;
+        }
+        let mut out = Vec::with_capacity(body.len() * 3 / 4);
+        let (mut acc, mut bits) = (0u32, 0);
+        for b in body.bytes() {
+            let v = ALPHABET.iter().position(|a| *a == b)? as u32;
+            acc = (acc << 6) | v;
+            bits += 6;
+            if bits >= 8 {
+                bits -= 8;
+                out.push((acc >> bits) as u8);
+                acc &= (1 << bits) - 1;
+            }
+        }
+        (acc == 0).then_some(out)
+    }
+}
+
+/// A name that no store may carry.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(
+    "`{0}` is not an object name: letters, digits, `.`, `_`, `-` and inner `/` are allowed, up to 512"
+)]
+pub struct BadName(String);
+
+/// The name of an object in a store, such as `packs/ab/abcd….tar.zst.age`.
+///
+/// Components are never empty, `.` or `..`, so a store may use it as a path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct ObjectName(String);
+
+impl ObjectName {
+    /// Checks the alphabet and the components.
+    pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
+        let text = text.into();
+        let fits = text.len() <= 512
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/'))
+            && text.split('/').all(|c| !matches!(c, "" | "." | ".."));
+        match fits {
+            true => Ok(Self(text)),
+            false => Err(BadName(text.chars().take(80).collect())),
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectName {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        ObjectName::new(String::deserialize(d)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn object_names_cannot_climb() {
+        for bad in ["", "/a", "a/", "a//b", "../a", "a/./b", "a b", "ä", "a\0"] {
+            assert!(ObjectName::new(bad).is_err(), "{bad}");
+        }
+        assert!(ObjectName::new("packs/ab/cd.tar.zst.age").is_ok());
+    }
+
+    #[test]
+    fn hostile_names_are_shown_harmlessly() {
+        assert_eq!(
+            Name::new(b"a\x1b[31m\n\xff".to_vec()).to_string(),
+            "a\\x1b[31m\\x0a\\xff"
+        );
+        assert!(!Name::from("..").is_component() && !Name::from("a/b").is_component());
+        assert_eq!(
+            Name::from("x/IMG_1.CR3").extension().as_deref(),
+            Some("cr3")
+        );
+        assert_eq!(Name::from(".hidden").extension(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_survive_json(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let name = Name::new(bytes);
+            let json = serde_json::to_string(&name).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Name>(&json).unwrap(), name);
+        }
+    }
+}
