@@ -46,9 +46,9 @@ def main() -> int:
     try:
         _run(options, runner, tools, facts)
     except KeyboardInterrupt:
-        runner.records.append(Record("run", "", runner.cycle, error="interrupted"))
+        runner.records.append(Record("run", "benchmark", runner.cycle, error="interrupted"))
     except OSError as error:
-        runner.records.append(Record("run", "", runner.cycle, error=f"stopped: {error}"))
+        runner.records.append(Record("run", "benchmark", runner.cycle, error=f"stopped: {error}"))
     about["load_after"] = machine.load()
     _publish(options, place, about, facts, tools, runner)
     return 1 if any(record.error for record in runner.records) else 0
@@ -93,23 +93,22 @@ def _groups(options, tools: list[Tool]) -> list[list[Tool]]:
 
 def _tools(options) -> tuple[list[Tool], dict[str, str]]:
     """The tools to measure, and why others are skipped."""
-    levels = {"auto": ["auto"], "off": ["off"], "both": ["auto", "off"]}[options.compression]
     known = [
         Cat(),
         Find(),
         TarAge(),
-        Darkslide(str(options.darkslide)),
+        Darkslide(options.darkslide),
         Bupstash(options.bupstash),
-        *(Restic(options.restic, level) for level in levels),
-        *(Rustic(options.rustic, level) for level in levels),
+        *(Restic(options.restic, level) for level in ("auto", "off")),
+        *(Rustic(options.rustic, level) for level in ("auto", "off")),
         Borg(options.borg),
     ]
-    names = {name for tool in known for name in (tool.name, tool.family)}
+    names = {tool.name for tool in known}
     if unknown := set(options.only or []) - names:
         sys.exit(f"--only: unknown {', '.join(sorted(unknown))}; known: {', '.join(sorted(names))}")
     chosen, skipped = [], {}
     for tool in known:
-        if options.only and not {tool.name, tool.family} & set(options.only):
+        if not _is_wanted(tool, options):
             continue
         reason = tool.missing()
         if reason:
@@ -120,16 +119,28 @@ def _tools(options) -> tuple[list[Tool], dict[str, str]]:
     return chosen, skipped
 
 
+def _is_wanted(tool: Tool, options) -> bool:
+    """By its name, or by its family and --compression."""
+    if options.only and tool.name in options.only and tool.name != tool.family:
+        return True
+    if options.only and tool.family not in options.only:
+        return False
+    if not isinstance(tool, (Restic, Rustic)):
+        return True
+    return options.compression in ("both", tool.compression)
+
+
 def _make_only(options, place: Path) -> int:
     library = Library(place / "data", options.seed, options.scale)
     library.make()
-    print(json.dumps(library.evolve() if options.make_only == "changed" else library.facts, indent=1))
+    facts = library.evolve() if options.make_only == "changed" else library.facts
+    print(json.dumps(facts, indent=1))
     return 0
 
 
 def _publish(options, place: Path, about: dict, facts: dict, tools, runner: Runner) -> None:
     summary = summarize(runner.records)
-    judged = targets.judge(summary, facts)
+    judged = targets.judge(runner.records, summary, facts)
     settings = {
         "scale": options.scale,
         "seed": options.seed,
@@ -180,7 +191,7 @@ def _arguments() -> argparse.Namespace:
     add("--make-only", nargs="?", const="first", choices=("first", "changed"),
         help="make the library in its first or changed version, and stop")
     add("--out", type=Path, metavar="FILE.md", help="write the report, and FILE.json beside it")
-    add("--darkslide", type=Path, default=_PROJECT / "target/release/darkslide", metavar="PATH")
+    add("--darkslide", default=str(_PROJECT / "target/release/darkslide"), metavar="PATH")
     for peer in ("restic", "rustic", "borg", "bupstash"):
         add(f"--{peer}", metavar="PATH", help="default: from PATH")
     _history_arguments(parser)

@@ -1,4 +1,4 @@
-"""The catalog database of a raw developer: what it looks like and one editing session in it."""
+"""The catalog database of a raw developer: what it looks like and one round of editing in it."""
 
 import random
 import sqlite3
@@ -7,7 +7,7 @@ from pathlib import Path
 import pictures
 
 PAGE = 4096
-_RUN_ROWS = 40  # an editing session goes through neighbouring photographs
+_RUN_ROWS = 40  # a round of editing goes through neighbouring photographs
 
 _SCHEMA = """
 CREATE TABLE Adobe_images (
@@ -45,7 +45,7 @@ def make(path: Path, seed: int, rows: int) -> None:
 
 
 def edit(path: Path, seed: int, share: float) -> int:
-    """One editing session: updates `share` of the rows in short runs; returns how many."""
+    """One round of editing: updates `share` of the rows in short runs; returns how many."""
     rng = random.Random(f"edit/{seed}")
     with _opened(path) as database:
         (rows,) = database.execute("SELECT count(*) FROM Adobe_images").fetchone()

@@ -55,7 +55,7 @@ def run(runner: Runner, tool: Darkslide, seed: int, plan: HistoryPlan) -> dict:
             return asdict(plan)
         bound.backed_up(measured)
     total.facts["repository_bytes"] = trees.total_bytes(bound.repository)
-    _restore_some(runner, bound, root, shoots, plan, total)
+    _restore_some(runner, bound, root, _chosen(shoots, plan.restores), total)
     runner.records.append(total)
     runner.discard([bound])
     trees.remove(root)
@@ -92,11 +92,15 @@ def _add_up(total: Record, measured) -> None:
     total.peak_bytes = max(total.peak_bytes, measured.peak_bytes)
 
 
+def _chosen(shoots: list[str], count: int) -> list[str]:
+    """Evenly spread, the oldest and the newest among them."""
+    count = min(count, len(shoots))
+    return [shoots[i * (len(shoots) - 1) // max(1, count - 1)] for i in range(count)]
+
+
 def _restore_some(
-    runner: Runner, bound: Darkslide, root: Path, shoots: list[str], plan: HistoryPlan, total: Record
+    runner: Runner, bound: Darkslide, root: Path, chosen: list[str], total: Record
 ) -> None:
-    count = min(plan.restores, len(shoots))
-    chosen = [shoots[i * (len(shoots) - 1) // max(1, count - 1)] for i in range(count)]
     ratios = {}
     for shoot in chosen:
         start = lambda out, shoot=shoot: bound.restore_folder(out, shoot)
@@ -104,7 +108,7 @@ def _restore_some(
         if record and "ratio" in record.facts:
             ratios[shoot] = record.facts["ratio"]
     total.facts["ratios"] = ratios
-    total.facts["restores_without_ratio"] = count - len(ratios)
+    total.facts["restores_without_ratio"] = len(chosen) - len(ratios)
     if ratios:
         total.facts["mean_ratio"] = mean(ratios.values())
         total.facts["worst_ratio"] = max(ratios.values())

@@ -1,7 +1,7 @@
 """The photo library that every tool backs up, in two versions.
 
 Version 1 is made once for a scale and a seed. `evolve` turns it in place into version 2: one more
-shoot, an editing session in the catalog, edited sidecars. `revert` turns it back, so that one
+shoot, a round of editing in the catalog, edited sidecars. `revert` turns it back, so that one
 library serves every repetition. A stamp beside the library says which version it is.
 """
 

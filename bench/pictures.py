@@ -77,7 +77,8 @@ def xmp(rng: random.Random, name: str, edits: int = 0) -> str:
     )
     rating, exposure = rng.randint(0, 5), rng.uniform(-2, 2)
     history = "\n".join(
-        f'     <rdf:li stEvt:action="saved" stEvt:instanceID="xmp.iid:{rng.getrandbits(128):032X}"\n'
+        '     <rdf:li stEvt:action="saved"\n'
+        f'      stEvt:instanceID="xmp.iid:{rng.getrandbits(128):032X}"\n'
         f'      stEvt:when="{day}T1{step}:{rng.randrange(60):02}:08+02:00"\n'
         '      stEvt:softwareAgent="Adobe Photoshop Lightroom Classic 13.2"/>'
         for step in range(6)

@@ -136,7 +136,8 @@ def _history(facts: dict, summary: Summary) -> str:
         rows.append(("mean", f"{ours.facts['mean_ratio']:.3f} ×"))
         rows.append(("worst", f"{ours.facts['worst_ratio']:.3f} ×"))
     backups = f"All {plan['runs']} backups: {_cell(ours)} ({_CELL})."
-    return "\n\n".join((title, _table(("shoot", "packs read / bytes restored"), rows), backups))
+    ratios = _table(("shoot", "packs read / bytes restored"), rows) if rows else ""
+    return "\n\n".join(part for part in (title, ratios, backups) if part)
 
 
 def _targets(judged: list[Target]) -> str:

@@ -1,9 +1,9 @@
 """The targets, as ratios within one run on the same data: met, not met or not measured."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from catalog import PAGE
-from records import Figures, Summary
+from records import Figures, Record, Summary
 
 OURS = "darkslide"
 _PEERS = ("restic", "restic-off", "rustic", "rustic-off", "borg", "bupstash")
@@ -20,8 +20,18 @@ class Target:
     met: bool | None  # None: not measured
 
 
-def judge(summary: Summary, facts: dict) -> list[Target]:
+def judge(records: list[Record], summary: Summary, facts: dict) -> list[Target]:
     """All targets; `facts` are those of the generated data."""
+    failed = {record.work for record in records if record.error and record.tool == OURS}
+    if "history-shoot" in failed:
+        failed.add("history")
+    return [
+        replace(target, measured="failed", met=False) if target.work in failed else target
+        for target in _compared(summary, facts)
+    ]
+
+
+def _compared(summary: Summary, facts: dict) -> list[Target]:
     return [
         *_first(summary),
         *_restore(summary),

@@ -30,7 +30,8 @@ class Tool:
     version_arguments = ("--version",)
 
     def __init__(self, program: str | None = None):
-        self.program = program or self.program
+        program = program or self.program
+        self.program = os.path.abspath(program) if "/" in program else program
         self.family = self.family or self.name
         self.home = self.source = Path()
 
@@ -167,6 +168,7 @@ class Restic(Tool):
 
     def __init__(self, program: str | None, compression: str):
         super().__init__(program)
+        self.compression = compression
         off = compression == "off"
         self.name = "restic-off" if off else "restic"
         self.label = "restic, no compression" if off else "restic"
@@ -201,6 +203,7 @@ class Rustic(Tool):
 
     def __init__(self, program: str | None, compression: str):
         super().__init__(program)
+        self.compression = compression
         off = compression == "off"
         self.name = "rustic-off" if off else "rustic"
         self.label = "rustic, no compression" if off else "rustic"

@@ -1,1 +1,168 @@
-//! The local SQLite database: what we believe.
+//! The catalog: what this machine believes of the repository and of the library.
+//!
+//! Level 1. SQLite. **Invariant:** everything in it can be rebuilt from a store
+//! and the secrets of this machine; losing it loses time, never photographs.
+//! Each durable step of a run is one transaction here.
+
+mod error;
+mod library;
+mod packs;
+mod pages;
+mod runs;
+mod snapshots;
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+pub use error::CatalogError;
+pub use library::{BaseBlock, DirId, DirRow, FileRow, PackSet, Stat};
+pub use packs::{ChunkFacts, Location, PackFacts, PackId, PackState, Pending, Trusted};
+pub use runs::{RunOutcome, RunRow};
+pub use snapshots::{JobState, SnapshotRow};
+
+/// Version of the tables; an older Darkslide refuses a newer catalog.
+const SCHEMA: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE packs (
+  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind INTEGER NOT NULL, size INTEGER NOT NULL,
+  crc INTEGER NOT NULL, header BLOB NOT NULL, nonce BLOB NOT NULL, manifest_off INTEGER NOT NULL,
+  manifest_len INTEGER NOT NULL, segment BLOB, trusted INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX packs_unindexed ON packs (id) WHERE segment IS NULL;
+CREATE TABLE chunks (
+  kind INTEGER NOT NULL, id BLOB NOT NULL, pack INTEGER NOT NULL, off INTEGER NOT NULL, len INTEGER NOT NULL,
+  plain INTEGER NOT NULL, base BLOB, PRIMARY KEY (kind, id, pack)) WITHOUT ROWID;
+CREATE TABLE segments (id BLOB PRIMARY KEY, writer BLOB NOT NULL, trusted INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE pending (
+  name TEXT PRIMARY KEY, size INTEGER NOT NULL, crc INTEGER NOT NULL, payload BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE dirs (
+  id INTEGER PRIMARY KEY, job TEXT NOT NULL, parent INTEGER NOT NULL, name BLOB NOT NULL, entry BLOB, page BLOB,
+  packs BLOB, UNIQUE (job, parent, name));
+CREATE TABLE files (
+  dir INTEGER NOT NULL, name BLOB NOT NULL, stat BLOB NOT NULL, packs BLOB NOT NULL, entry BLOB NOT NULL,
+  PRIMARY KEY (dir, name)) WITHOUT ROWID;
+CREATE TABLE bases (
+  job TEXT NOT NULL, path BLOB NOT NULL, block INTEGER NOT NULL, chunk BLOB NOT NULL, delta INTEGER NOT NULL,
+  PRIMARY KEY (job, path, block)) WITHOUT ROWID;
+CREATE TABLE pages (id BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE snapshots (
+  name TEXT PRIMARY KEY, time INTEGER NOT NULL, payload BLOB, standing TEXT) WITHOUT ROWID;
+CREATE TABLE jobs (
+  job TEXT PRIMARY KEY, snapshot TEXT, refs BLOB, refs_depth INTEGER NOT NULL, packs BLOB) WITHOUT ROWID;
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY, job TEXT NOT NULL, kind TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER,
+  outcome TEXT, summary TEXT, warnings INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE failures (run INTEGER NOT NULL, path BLOB NOT NULL, reason TEXT NOT NULL);
+";
+
+/// A connection to the catalog. Each thread opens its own.
+pub struct Catalog {
+    conn: Connection,
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Catalog({:?})", self.conn.path())
+    }
+}
+
+impl Catalog {
+    /// Makes an empty catalog; refuses to replace one.
+    pub fn create(path: &Path) -> Result<Self, CatalogError> {
+        if path.exists() {
+            return Err(CatalogError::Exists {
+                path: path.to_path_buf(),
+            });
+        }
+        let conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
+        conn.execute_batch(&format!(
+            "BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;"
+        ))?;
+        Ok(Self { conn })
+    }
+
+    /// Opens one that exists.
+    pub fn open(path: &Path) -> Result<Self, CatalogError> {
+        if !path.exists() {
+            return Err(CatalogError::Missing {
+                path: path.to_path_buf(),
+            });
+        }
+        let damaged = |source| CatalogError::Damaged {
+            path: path.to_path_buf(),
+            source,
+        };
+        let conn = connect(path, OpenFlags::empty()).map_err(damaged)?;
+        let found: i64 = conn
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(damaged)?;
+        match found {
+            SCHEMA => Ok(Self { conn }),
+            newer if newer > SCHEMA => Err(CatalogError::Newer {
+                path: path.to_path_buf(),
+                found,
+            }),
+            _ => Err(CatalogError::NotACatalog {
+                path: path.to_path_buf(),
+            }),
+        }
+    }
+
+    /// Runs `work` in one transaction: all of it is durable, or none.
+    pub fn transaction<T, E: From<CatalogError>>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.conn
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(CatalogError::from)?;
+        match work() {
+            Ok(done) => {
+                self.conn
+                    .execute_batch("COMMIT")
+                    .map_err(CatalogError::from)?;
+                Ok(done)
+            }
+            Err(error) => {
+                // The first error is the one to tell.
+                let _ = self.conn.execute_batch("ROLLBACK");
+                Err(error)
+            }
+        }
+    }
+
+    /// A small remembered value.
+    pub fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, CatalogError> {
+        use rusqlite::OptionalExtension as _;
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+        Ok(query.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    /// Remembers a small value.
+    pub fn set_meta(&self, key: &str, value: &[u8]) -> Result<(), CatalogError> {
+        let mut set = self
+            .conn
+            .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?;
+        set.execute(rusqlite::params![key, value])?;
+        Ok(())
+    }
+}
+
+fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | extra;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(std::time::Duration::from_secs(60))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    // FULL: a committed row survives a power cut; that is what "durable row" means.
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;",
+    )?;
+    Ok(conn)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,406 @@
+//! Packs, chunks, segments, and the durable rows before each PUT.
+
+use darkslide_words::{Bytes, ChunkId, ObjectId, ObjectName, WriterId};
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use crate::{Catalog, CatalogError};
+
+/// A pack's row number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PackId(pub i64);
+
+/// Whether a pack can be relied upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackState {
+    /// In the store, as far as is known.
+    Stored,
+    /// Condemned by a prune: new snapshots must not rely on it.
+    Condemned,
+    /// Was not in the store's last listing.
+    Gone,
+}
+
+impl PackState {
+    fn code(self) -> i64 {
+        self as i64
+    }
+
+    fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Stored,
+            1 => Self::Condemned,
+            _ => Self::Gone,
+        }
+    }
+}
+
+/// What is known of a pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackFacts {
+    /// Object name.
+    pub name: ObjectName,
+    /// The format's code of the kind.
+    pub kind: i64,
+    /// Sealed bytes.
+    pub size: Bytes,
+    /// CRC64NVME of them.
+    pub crc64: u64,
+    /// Age header.
+    pub header: Vec<u8>,
+    /// Payload nonce.
+    pub nonce: Vec<u8>,
+    /// Offset of the manifest's frame.
+    pub manifest_off: Bytes,
+    /// Length of the manifest's frame.
+    pub manifest_len: Bytes,
+}
+
+/// Where a chunk lies in its pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChunkFacts {
+    /// The chunk.
+    pub id: ChunkId,
+    /// Offset of its frame.
+    pub off: Bytes,
+    /// Length of its frame.
+    pub len: Bytes,
+    /// Plain length.
+    pub plain: Bytes,
+    /// For a delta: its base.
+    pub base: Option<ChunkId>,
+}
+
+/// One of a chunk's places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    /// The pack.
+    pub pack: PackId,
+    /// Where in it.
+    pub chunk: ChunkFacts,
+}
+
+/// A PUT that was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Object name.
+    pub name: ObjectName,
+    /// Its bytes.
+    pub size: Bytes,
+    /// CRC64NVME.
+    pub crc64: u64,
+    /// What to record once it is there: the pack's index row, or nothing.
+    pub payload: Vec<u8>,
+}
+
+fn id_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<ChunkId>> {
+    let bytes: Option<Vec<u8>> = row.get(column)?;
+    Ok(bytes.and_then(|b| ChunkId::from_slice(&b)))
+}
+
+fn name_of(row: &Row<'_>, column: usize) -> rusqlite::Result<ObjectName> {
+    let text: String = row.get(column)?;
+    ObjectName::new(text).map_err(|e| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e))
+    })
+}
+
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)? as u64)
+}
+
+impl Catalog {
+    /// Records that a PUT is about to begin.
+    pub fn add_pending(&self, pending: &Pending) -> Result<(), CatalogError> {
+        let mut insert = self.conn.prepare_cached(
+            "INSERT OR REPLACE INTO pending (name, size, crc, payload) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        insert.execute(params![
+            pending.name.as_str(),
+            pending.size.0 as i64,
+            pending.crc64 as i64,
+            pending.payload
+        ])?;
+        Ok(())
+    }
+
+    /// PUTs that were begun and not recorded as done.
+    pub fn pending(&self) -> Result<Vec<Pending>, CatalogError> {
+        let mut query = self
+            .conn
+            .prepare("SELECT name, size, crc, payload FROM pending ORDER BY name")?;
+        let rows = query.query_map([], |row| {
+            Ok(Pending {
+                name: name_of(row, 0)?,
+                size: Bytes(unsigned(row, 1)?),
+                crc64: unsigned(row, 2)?,
+                payload: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The PUT is done, or was given up.
+    pub fn drop_pending(&self, name: &ObjectName) -> Result<(), CatalogError> {
+        let mut delete = self
+            .conn
+            .prepare_cached("DELETE FROM pending WHERE name = ?1")?;
+        delete.execute([name.as_str()])?;
+        Ok(())
+    }
+
+    /// Records a stored pack and its chunks. Call it in a transaction.
+    pub fn add_pack(
+        &self,
+        facts: &PackFacts,
+        chunks: &[ChunkFacts],
+        segment: Option<ObjectId>,
+        trusted: Trusted,
+    ) -> Result<PackId, CatalogError> {
+        if let Some(known) = self.pack_named(&facts.name)? {
+            let mut update = self.conn.prepare_cached(
+                "UPDATE packs SET segment = coalesce(?2, segment), trusted = max(trusted, ?3) WHERE id = ?1",
+            )?;
+            update.execute(params![
+                known.0,
+                segment.map(|s| s.as_bytes().to_vec()),
+                trusted as i64
+            ])?;
+            return Ok(known);
+        }
+        let mut insert = self.conn.prepare_cached(
+            "INSERT INTO packs (name, kind, size, crc, header, nonce, manifest_off, manifest_len, segment, trusted)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?;
+        insert.execute(params![
+            facts.name.as_str(),
+            facts.kind,
+            facts.size.0 as i64,
+            facts.crc64 as i64,
+            facts.header,
+            facts.nonce,
+            facts.manifest_off.0 as i64,
+            facts.manifest_len.0 as i64,
+            segment.map(|s| s.as_bytes().to_vec()),
+            trusted as i64
+        ])?;
+        let pack = PackId(self.conn.last_insert_rowid());
+        let mut order: Vec<&ChunkFacts> = chunks.iter().collect();
+        order.sort_unstable_by_key(|c| c.id);
+        let mut insert = self.conn.prepare_cached(
+            "INSERT OR IGNORE INTO chunks (kind, id, pack, off, len, plain, base) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?;
+        for c in order {
+            insert.execute(params![
+                facts.kind,
+                c.id.as_bytes().as_slice(),
+                pack.0,
+                c.off.0 as i64,
+                c.len.0 as i64,
+                c.plain.0 as i64,
+                c.base.as_ref().map(|b| b.as_bytes().as_slice())
+            ])?;
+        }
+        Ok(pack)
+    }
+
+    /// The row of a pack.
+    pub fn pack_named(&self, name: &ObjectName) -> Result<Option<PackId>, CatalogError> {
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT id FROM packs WHERE name = ?1")?;
+        Ok(query
+            .query_row([name.as_str()], |row| row.get(0))
+            .optional()?
+            .map(PackId))
+    }
+
+    /// What is known of a pack.
+    pub fn pack(&self, id: PackId) -> Result<PackFacts, CatalogError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT name, kind, size, crc, header, nonce, manifest_off, manifest_len FROM packs WHERE id = ?1",
+        )?;
+        query
+            .query_row([id.0], pack_row)
+            .optional()?
+            .ok_or(CatalogError::BrokenRow { what: "a pack" })
+    }
+
+    /// Every pack: row, facts, state, whether a trusted segment lists it.
+    pub fn for_each_pack<E: From<CatalogError>>(
+        &self,
+        mut each: impl FnMut(PackId, PackFacts, PackState, bool) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let step = |e| E::from(CatalogError::Sqlite(e));
+        let mut query = self
+            .conn
+            .prepare_cached(
+                "SELECT name, kind, size, crc, header, nonce, manifest_off, manifest_len, id, state, trusted
+                 FROM packs ORDER BY id",
+            )
+            .map_err(step)?;
+        let mut rows = query.query([]).map_err(step)?;
+        while let Some(row) = rows.next().map_err(step)? {
+            let id = PackId(row.get(8).map_err(step)?);
+            let state = PackState::from_code(row.get(9).map_err(step)?);
+            let trusted: bool = row.get(10).map_err(step)?;
+            each(id, pack_row(row).map_err(step)?, state, trusted)?;
+        }
+        Ok(())
+    }
+
+    /// Changes what is believed of a pack.
+    pub fn set_pack_state(&self, id: PackId, state: PackState) -> Result<(), CatalogError> {
+        self.conn.execute(
+            "UPDATE packs SET state = ?2 WHERE id = ?1",
+            params![id.0, state.code()],
+        )?;
+        Ok(())
+    }
+
+    /// Packs that no segment lists yet.
+    pub fn unindexed(&self) -> Result<Vec<PackId>, CatalogError> {
+        let mut query = self
+            .conn
+            .prepare("SELECT id FROM packs WHERE segment IS NULL ORDER BY id")?;
+        let rows = query.query_map([], |row| row.get(0).map(PackId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The chunks of a pack, in the order of their frames.
+    pub fn chunks_of_pack(&self, id: PackId) -> Result<Vec<ChunkFacts>, CatalogError> {
+        let kind = self.pack(id)?.kind;
+        let mut query = self.conn.prepare_cached(
+            "SELECT off, len, plain, base, id FROM chunks WHERE kind = ?1 AND pack = ?2 ORDER BY off",
+        )?;
+        let rows = query.query_map(params![kind, id.0], chunk_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// All chunks, pack by pack in no special order.
+    pub fn for_each_chunk<E: From<CatalogError>>(
+        &self,
+        mut each: impl FnMut(PackId, ChunkFacts) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let step = |e| E::from(CatalogError::Sqlite(e));
+        let mut query = self
+            .conn
+            .prepare("SELECT off, len, plain, base, id, pack FROM chunks")
+            .map_err(step)?;
+        let mut rows = query.query([]).map_err(step)?;
+        while let Some(row) = rows.next().map_err(step)? {
+            each(
+                PackId(row.get(5).map_err(step)?),
+                chunk_row(row).map_err(step)?,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Where a chunk lies; packs of trusted segments only if asked.
+    pub fn locations(
+        &self,
+        kind: i64,
+        id: ChunkId,
+        only: Trusted,
+    ) -> Result<Vec<Location>, CatalogError> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT c.off, c.len, c.plain, c.base, c.id, c.pack FROM chunks c JOIN packs p ON p.id = c.pack
+             WHERE c.kind = ?1 AND c.id = ?2 AND p.state = 0 AND p.trusted >= ?3 ORDER BY c.pack",
+        )?;
+        let rows = query.query_map(
+            params![kind, id.as_bytes().as_slice(), only as i64],
+            |row| {
+                Ok(Location {
+                    chunk: chunk_row(row)?,
+                    pack: PackId(row.get(5)?),
+                })
+            },
+        )?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Number of chunks.
+    pub fn chunk_count(&self) -> Result<u64, CatalogError> {
+        Ok(self
+            .conn
+            .query_row("SELECT count(*) FROM chunks", [], |row| unsigned(row, 0))?)
+    }
+
+    /// True if the segment was read before.
+    pub fn has_segment(&self, id: ObjectId) -> Result<bool, CatalogError> {
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT 1 FROM segments WHERE id = ?1")?;
+        Ok(query.exists([id.as_bytes().as_slice()])?)
+    }
+
+    /// Remembers a segment, and that it lists these packs.
+    pub fn add_segment(
+        &self,
+        id: ObjectId,
+        writer: WriterId,
+        trusted: Trusted,
+        packs: &[PackId],
+    ) -> Result<(), CatalogError> {
+        let mut insert = self.conn.prepare_cached(
+            "INSERT OR REPLACE INTO segments (id, writer, trusted) VALUES (?1, ?2, ?3)",
+        )?;
+        insert.execute(params![
+            id.as_bytes().as_slice(),
+            writer.as_bytes().as_slice(),
+            trusted as i64
+        ])?;
+        let mut update = self
+            .conn
+            .prepare_cached("UPDATE packs SET segment = ?2 WHERE id = ?1")?;
+        for pack in packs {
+            update.execute(params![pack.0, id.as_bytes().as_slice()])?;
+        }
+        Ok(())
+    }
+
+    /// Believes no pack of this writer's segments any more for dedup.
+    pub fn distrust(&self, writer: WriterId) -> Result<(), CatalogError> {
+        self.conn.execute(
+            "UPDATE packs SET trusted = 0 WHERE segment IN (SELECT id FROM segments WHERE writer = ?1)",
+            [writer.as_bytes().as_slice()],
+        )?;
+        self.conn.execute(
+            "UPDATE segments SET trusted = 0 WHERE writer = ?1",
+            [writer.as_bytes().as_slice()],
+        )?;
+        Ok(())
+    }
+}
+
+/// Whether a trusted writer vouches for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trusted {
+    /// Anybody's.
+    No = 0,
+    /// A trusted writer's.
+    Yes = 1,
+}
+
+fn pack_row(row: &Row<'_>) -> rusqlite::Result<PackFacts> {
+    Ok(PackFacts {
+        name: name_of(row, 0)?,
+        kind: row.get(1)?,
+        size: Bytes(unsigned(row, 2)?),
+        crc64: unsigned(row, 3)?,
+        header: row.get(4)?,
+        nonce: row.get(5)?,
+        manifest_off: Bytes(unsigned(row, 6)?),
+        manifest_len: Bytes(unsigned(row, 7)?),
+    })
+}
+
+fn chunk_row(row: &Row<'_>) -> rusqlite::Result<ChunkFacts> {
+    Ok(ChunkFacts {
+        off: Bytes(unsigned(row, 0)?),
+        len: Bytes(unsigned(row, 1)?),
+        plain: Bytes(unsigned(row, 2)?),
+        base: id_of(row, 3)?,
+        id: id_of(row, 4)?.ok_or(rusqlite::Error::InvalidQuery)?,
+    })
+}

@@ -1,0 +1,127 @@
+//! A store that writes down every call, so that tests can assert on what was
+//! asked of it (and paid for).
+
+use std::ops::Range;
+use std::sync::Mutex;
+
+use darkslide_words::ObjectName;
+
+use crate::{Capabilities, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError};
+
+/// One call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Call {
+    /// A PUT with this many bytes.
+    Put(ObjectName, u64),
+    /// A read of this many bytes, or of all.
+    Read(ObjectName, Option<u64>),
+    /// A listing of a prefix.
+    List(String),
+    /// A deletion.
+    Delete(ObjectName),
+}
+
+/// Wraps a store.
+#[derive(Debug)]
+pub struct RecordingStore<S> {
+    inner: S,
+    calls: Mutex<Vec<Call>>,
+}
+
+impl<S: Store> RecordingStore<S> {
+    /// Records the calls to `inner`.
+    pub fn new(inner: S) -> Self {
+        Self {
+            inner,
+            calls: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The calls so far; forgets them.
+    pub fn take(&self) -> Vec<Call> {
+        std::mem::take(
+            &mut self
+                .calls
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        )
+    }
+
+    /// What it wraps.
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    fn note(&self, call: Call) {
+        self.calls
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(call);
+    }
+}
+
+impl<S: Store> Store for RecordingStore<S> {
+    fn label(&self) -> String {
+        self.inner.label()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn put(
+        &self,
+        name: &ObjectName,
+        bytes: &[u8],
+        facts: &PutFacts,
+    ) -> Result<PutOutcome, StoreError> {
+        self.note(Call::Put(name.clone(), bytes.len() as u64));
+        self.inner.put(name, bytes, facts)
+    }
+
+    fn read(
+        &self,
+        name: &ObjectName,
+        range: Option<Range<u64>>,
+    ) -> Result<ReadOutcome, StoreError> {
+        self.note(Call::Read(
+            name.clone(),
+            range.as_ref().map(|r| r.end - r.start),
+        ));
+        self.inner.read(name, range)
+    }
+
+    fn list(&self, prefix: &str, each: &mut OnListed<'_>) -> Result<(), StoreError> {
+        self.note(Call::List(prefix.into()));
+        self.inner.list(prefix, each)
+    }
+
+    fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
+        self.note(Call::Delete(name.clone()));
+        self.inner.delete(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryStore;
+
+    #[test]
+    fn contract() {
+        crate::contract::run(&|| Box::new(RecordingStore::new(MemoryStore::default())));
+    }
+
+    #[test]
+    fn calls_are_written_down_in_order() {
+        let store = RecordingStore::new(MemoryStore::default());
+        let name = ObjectName::new("a/b").unwrap();
+        store.read(&name, Some(0..3)).unwrap();
+        store.delete(&name).unwrap();
+        assert_eq!(
+            store.take(),
+            [Call::Read(name.clone(), Some(3)), Call::Delete(name)]
+        );
+        assert_eq!(store.take(), []);
+    }
+}
