@@ -13,8 +13,8 @@ identity file; one under a passphrase asks once (or `age -d KEY > plain` first).
 
 It checks NO signatures (the standard library has no Ed25519): age proves only that the
 sealer knew the public recipients. Whoever can write to REPO could thus slip files in, but
-not alter or read the old ones: bearable for a recovery of last resort. Set-id bits and the
-security.* and trusted.* attributes are therefore not restored. Nothing is ever written
+not alter or read the old ones: bearable for a recovery of last resort. Files' set-id bits
+and the security.* and trusted.* attributes are therefore not restored. Nothing is ever written
 outside OUT or over an existing file. OUT/.darkslide-recover holds the work in progress.
 
 Exit codes: 0 all good; 1 cannot work at all; 2 usage; 3 casualties, listed on stderr.
@@ -22,18 +22,19 @@ Exit codes: 0 all good; 1 cannot work at all; 2 usage; 3 casualties, listed on s
 
 import argparse
 import base64
+import bisect
 import contextlib
-import datetime
 import errno
+import functools
 import json
 import os
 import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 
 try:
     import blake3
@@ -43,6 +44,7 @@ except ImportError:
 MIB, GIB, INT64 = 1 << 20, 1 << 30, (1 << 63) - 1
 MAX_CHUNK, MAX_PAGE, MAX_MANIFEST, MAX_PACK = 64 * MIB, 16 * MIB, 512 * MIB, GIB
 MAX_NAME, MAX_PATH, MAX_NESTING, MAX_DEPTH = 1024, 65536, 16, 4096
+MAX_BAD_NAMES = 100  # in one folder
 MAX_TAR = 64 * GIB  # decoded bytes of one pack: a guard against endless streams
 BATCH_BYTES, BATCH_FRAMES = 32 * MIB, 4096  # for one run of zstd
 KEPT_STREAMS = 4 * GIB  # decrypted packs kept for a second pass, if the disk allows
@@ -56,6 +58,7 @@ PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;
 CREATE TABLE pack (id INTEGER PRIMARY KEY, name TEXT UNIQUE, repo TEXT);
 CREATE TABLE chunk (id BLOB, pack INT, off INT, len INT, plain INT, base BLOB);
 CREATE INDEX chunk_id ON chunk (id);
+CREATE INDEX chunk_pack ON chunk (pack);
 CREATE TABLE recipe (path BLOB, time INT, seq INT, pos INT, pack INT, kind TEXT, entry TEXT);
 CREATE INDEX recipe_path ON recipe (path, time, seq, pos);
 CREATE TABLE page (id BLOB PRIMARY KEY, data BLOB);
@@ -65,6 +68,7 @@ CREATE INDEX name_file ON name (file);
 CREATE TABLE want (chunk BLOB, file INT, at INT, plain INT);
 CREATE INDEX want_chunk ON want (chunk);
 """
+PACK = r"((packs|warm)/([0-9a-f]{2})/(?=\3)|trees/)[0-9a-f]{64}\.tar\.zst\.age"
 WANTED = "SELECT 1 FROM want w WHERE w.chunk = c.id AND w.plain = c.plain"
 
 
@@ -90,15 +94,18 @@ class Report:
         """Whatever fails in here costs only the thing of that name."""
         try:
             yield
-        except (Fault, OSError, OverflowError) as error:
+        except (Fatal, sqlite3.Error):
+            raise
+        except Exception as error:  # malformed things fail in many ways
             if getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                 raise Fatal("cannot write: %s" % error) from None
             self.casualty(name, error)
 
-    def note(self, text):
+    def note(self, text, first=""):
+        """Say something, but not again and again."""
         if text not in self.notes:
             self.notes.add(text)
-            print("note: " + text, file=sys.stderr)
+            print("note: " + text + show(first), file=sys.stderr)
 
     def finish(self):
         for line in self.casualties:
@@ -115,8 +122,6 @@ def show(name):
 
 
 # ---- JSON as the format has it ----------------------------------------------------------
-
-
 def strict(pairs):
     """A JSON object without duplicate keys."""
     found = dict(pairs)
@@ -130,22 +135,20 @@ def slim(pairs):
     very many of them, and dictionaries take ten times the memory."""
     found = strict(pairs)
     if "off" in found and "plain" in found:
-        base = digest(found["base"]) if "base" in found else None
-        return (digest(found.get("id")), number(found["off"], 0, MAX_PACK),
-                number(found.get("len"), 1, MAX_PACK), number(found["plain"], 1, MAX_CHUNK), base)
+        with contextlib.suppress(Fault):
+            return (digest(found.get("id")), number(found["off"], 0, MAX_PACK),
+                    number(found.get("len"), 1, MAX_PACK), number(found["plain"], 1, MAX_CHUNK),
+                    digest(found["base"]) if "base" in found else None)
+        return None
     if "entry" in found and "path" in found:
         return (found["path"], json.dumps(found["entry"]))
     return found
 
 
-def no_float(text):
-    raise Fault("floating-point number in JSON: " + text[:40])
-
-
 def parse(data, hook=strict):
     try:
-        return json.loads(data, object_pairs_hook=hook, parse_float=no_float,
-                          parse_constant=no_float)
+        # int() refuses what is not a whole number
+        return json.loads(data, object_pairs_hook=hook, parse_float=int, parse_constant=int)
     except (ValueError, RecursionError) as error:
         raise Fault("not the JSON it should be: %s" % error) from None
 
@@ -207,8 +210,6 @@ def check_usual(thing, repository=None):
 
 
 # ---- Programs ---------------------------------------------------------------------------
-
-
 def run_zstd(source, limit, *options):
     """What `zstd -d` makes of a file, or None if it fails or makes too much."""
     source.seek(0)
@@ -237,7 +238,8 @@ def find_manifest(tar):
         total += 512 + left
         if size < 0 or total > MAX_TAR:
             raise Fault("absurdly long tar")
-        if re.fullmatch(rb"\.darkslide/[0-9a-f]{32}\.json", head[:100].rstrip(b"\0")):
+        name = head[345:500].rstrip(b"\0") + head[:100].rstrip(b"\0")
+        if re.fullmatch(rb"\.darkslide/[0-9a-f]{32}\.json", name):
             if size > MAX_MANIFEST:
                 raise Fault("manifest over the limit")
             found, left = tar.read(left)[:size], 0
@@ -257,16 +259,16 @@ def hash_files(paths):
             for piece in iter(lambda: file.read(MIB), b""):
                 state.update(piece)
         result[path] = state.hexdigest()
-    if paths and not blake3 and shutil.which("b3sum"):
-        said = subprocess.run(["b3sum", "--", *paths], stdout=subprocess.PIPE).stdout
-        result = {line[66:]: line[:64] for line in os.fsdecode(said).splitlines()}
-        result = {path: result.get(path, "no hash") for path in paths}
+    if not blake3 and shutil.which("b3sum"):
+        for start in range(0, len(paths), 500):
+            some = paths[start:start + 500]
+            said = subprocess.run(["b3sum", "--no-names", "--", *some], stdout=subprocess.PIPE)
+            sums = said.stdout.decode().split()
+            result.update(zip(some, sums if len(sums) == len(some) else ["unreadable"] * 500))
     return result
 
 
 # ---- Reading the repository -------------------------------------------------------------
-
-
 class Repository:
     """The objects of a repository, opened with age and zstd."""
 
@@ -295,17 +297,12 @@ class Repository:
             with open(os.path.join(self.root, "darkslide.json"), "rb") as file:
                 self.id = field(check_usual(parse(file.read(MIB))), "repository", str)
 
-    def listing(self, folder, pattern):
+    def listing(self, folder, pattern=r"\w+/[0-9a-f]{64}\.age"):
         """Sorted names of a folder's objects; everything else is ignored."""
         found = []
         for where, _, names in os.walk(os.path.join(self.root, folder)):
             found += [os.path.relpath(os.path.join(where, name), self.root) for name in names]
-        return sorted(n for n in found if re.fullmatch(folder + "/" + pattern, n))
-
-    def packs(self, *folders):
-        return [name for folder in folders for name in self.listing(
-            folder, ("" if folder == "trees" else r"([0-9a-f]{2})/(?=\1)")
-            + r"[0-9a-f]{64}\.tar\.zst\.age")]
+        return sorted(name for name in found if re.fullmatch(pattern, name))
 
     def age(self, name, limit, out):
         """Decrypt an object into a file; return age's complaint, "" if it has none."""
@@ -319,6 +316,8 @@ class Repository:
         if result.returncode and "no identity matched" in said[0] and not self.keys_tried:
             self.load_keys()  # it may be older than KEY is a recipient
             return self.age(name, limit, out)
+        if "no space left" in said[0]:
+            raise Fatal(said[0])
         if not result.returncode:
             for found in hash_files([path]).values():
                 if found not in os.path.basename(name):
@@ -328,7 +327,7 @@ class Repository:
     def load_keys(self):
         """The identities of epochs and index that a keys/ object holds for KEY."""
         self.keys_tried, more = True, []
-        for name in self.listing("keys", r"[0-9a-f]{64}\.age"):
+        for name in self.listing("keys"):
             with self.report.guard(name):
                 keys = self.sealed(name, MIB, 8 * MIB)
                 if keys.get("kind") == "keys":
@@ -352,6 +351,8 @@ class Repository:
         gives what age authenticated before the damage."""
         if name in self.kept:
             return self.kept[name]
+        if sys.stderr.isatty():
+            print("reading " + name, file=sys.stderr)
         target = os.path.join(self.work, "stream-%d" % len(self.kept))
         with open(target, "wb") as out:
             complaint = self.age(name, MAX_PACK, out)
@@ -414,8 +415,6 @@ class Repository:
 
 
 # ---- Writing into OUT -------------------------------------------------------------------
-
-
 class Out:
     """The folder that is written to. Every step down is an openat that follows no links."""
 
@@ -453,7 +452,7 @@ class Out:
 
     def attributes(self, target, entry, **how):
         """Owner, extended attributes, mode and time, as far as the system lets us."""
-        mtime, mask = entry.get("mtime"), 0o3777 if entry["kind"] == "dir" else 0o1777
+        mtime, mask = entry.get("mtime"), 0o3777 if entry["kind"] == "dir" else 0o777
 
         def extended():
             for pair in entry.get("xattrs", []):
@@ -471,7 +470,7 @@ class Out:
             try:
                 step()
             except (OSError, Fault, ValueError, AttributeError, OverflowError, TypeError) as error:
-                self.report.note("could not set every %s (first: %s)" % (what, show(error)))
+                self.report.note("could not set every file's %s; the first: " % what, error)
 
     def place(self, stage, path, entry):
         """Give the finished file `stage` a name in OUT, unless the name is taken."""
@@ -507,26 +506,23 @@ class Out:
                 self.attributes(fd, entry) if entry else os.chmod(fd, 0o777 & ~mask)
 
 
-def write_piece(path, entry, at, data):
-    """Write a chunk into a file in the making, leaving out the file's holes."""
-    size, end, pos = number(entry["size"]), at + len(data), at
-    view, fd = memoryview(data), os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+def write_piece(path, size, holes, at, data):
+    """Write a chunk into a file in the making, leaving out the holes [(start, end)...]."""
+    end, pos, view = at + len(data), at, memoryview(data)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         os.ftruncate(fd, size)
-        for hole in entry.get("holes", []) + [[str(size), "0"]]:
-            if not isinstance(hole, list) or len(hole) != 2:
-                raise Fault("malformed hole")
-            start, length = number(hole[0], 0, size), number(hole[1], 0, size)
-            while pos < min(start, end):
-                pos += os.pwrite(fd, view[pos - at:min(start, end) - at], pos)
-            pos = max(pos, min(start + length, end))
+        for hole in holes[max(0, bisect.bisect(holes, (at, at)) - 1):] + [(end, end)]:
+            while pos < min(hole[0], end):
+                pos += os.pwrite(fd, view[pos - at:min(hole[0], end) - at], pos)
+            pos = max(pos, min(hole[1], end))
+            if pos == end:
+                break
     finally:
         os.close(fd)
 
 
 # ---- The catalogue and the extraction ---------------------------------------------------
-
-
 class Recovery:
     """Collects where chunks lie and what files need; then reads pack after pack."""
 
@@ -538,37 +534,37 @@ class Recovery:
         self.db.executescript(SCHEMA)
         self.links, self.folders, self.symlinks, self.scanned = {}, [], [], set()
 
-    def all(self, query, *args):
+    def rows(self, query, *args):
         return self.db.execute(query, args).fetchall()
 
     def add_pack(self, name, rows, repository=None):
         """Note a pack and its chunk table, unless it is known; return its number."""
-        if self.all("SELECT 1 FROM pack WHERE name = ?", name):
+        if self.rows("SELECT 1 FROM pack WHERE name = ?", name):
             return None
-        if any(not isinstance(row, tuple) or len(row) != 5 for row in rows):
-            raise Fault("malformed chunk table")
+        good = [row for row in rows if isinstance(row, tuple) and len(row) == 5]
+        if len(good) < len(rows):
+            self.report.casualty(name, "malformed rows in its chunk table")
         pack = self.db.execute("INSERT INTO pack (name, repo) VALUES (?, ?)",
                                (name, repository)).lastrowid
         self.db.executemany("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?)",
-                            ((row[0], pack) + row[1:] for row in rows))
+                            ((row[0], pack) + row[1:] for row in good))
         return pack
 
     def load_index(self):
-        """Chunk tables out of the index segments, of the packs that are there."""
-        there = set(self.repo.packs("packs", "warm", "trees"))
-        for name in self.repo.listing("index", r"[0-9a-f]{64}\.age"):
+        """Chunk tables out of the index segments."""
+        for name in self.repo.listing("index"):
             with self.report.guard(name):
                 for pack in field(self.repo.sealed(name, 256 * MIB, GIB), "packs", list):
-                    if field(pack, "object", str) in there:
+                    if re.fullmatch(PACK, field(pack, "object", str)):
                         self.add_pack(pack["object"], field(pack, "chunks", list))
 
     def scan(self, *folders):
-        """Read the manifests of the packs that are not in the catalogue."""
-        known = {name for name, in self.all("SELECT name FROM pack")} | self.scanned
-        for name in self.repo.packs(*folders):
-            if name in known:
+        """Read the manifests of the packs that are not in the catalogue, once."""
+        folders = [folder for folder in folders if folder not in self.scanned]
+        self.scanned.update(folders)
+        for name in (name for folder in folders for name in self.repo.listing(folder, PACK)):
+            if self.rows("SELECT 1 FROM pack WHERE name = ?", name):
                 continue
-            self.scanned.add(name)
             with self.report.guard(name):
                 manifest = self.repo.manifest(name)
                 pack = self.add_pack(name, field(manifest, "chunks", list),
@@ -607,10 +603,10 @@ class Recovery:
             return
         for text in chunks:
             find = "SELECT plain FROM chunk WHERE id = ? LIMIT 1", digest(text)
-            row = self.all(*find)
+            row = self.rows(*find)
             if not row:  # perhaps the index is incomplete
                 self.scan("packs", "warm")
-                row = self.all(*find)
+                row = self.rows(*find)
             if not row:
                 raise Fault("lost: chunk %s is in no readable pack" % text)
             wants.append((find[1], end, row[0][0]))
@@ -630,11 +626,17 @@ class Recovery:
 
     # -- reading packs
 
-    def read_pack(self, pack, condition):
+    def packs(self, condition, *args):
+        """Packs with rows of `chunk c` that meet a condition; those that are gone come last:
+        an old index segment may name what was repacked long ago."""
+        found = self.rows("SELECT p.id, p.name FROM pack p WHERE p.id IN (SELECT c.pack FROM"
+                          " chunk c WHERE %s) ORDER BY p.id" % condition, *args)
+        return sorted(found, key=lambda f: not os.path.exists(os.path.join(self.repo.root, f[1])))
+
+    def read_pack(self, pack, name, condition):
         """Yield (row, content) of the chunks of a pack that meet an SQL condition."""
-        rows = self.all("SELECT c.id, c.off, c.len, c.plain, c.base FROM chunk c WHERE c.pack"
-                        " = ? AND %s ORDER BY c.off" % condition, pack)
-        name = self.all("SELECT name FROM pack WHERE id = ?", pack)[0][0]
+        rows = self.rows("SELECT c.id, c.off, c.len, c.plain, c.base FROM chunk c WHERE c.pack"
+                         " = ? AND %s ORDER BY c.off" % condition, pack)
         with self.report.guard(name):
             for row, data in self.repo.contents(self.repo.stream(name), rows) if rows else ():
                 if data is None:
@@ -648,58 +650,67 @@ class Recovery:
         self.db.execute(  # the bases of deltas are wanted too
             "INSERT INTO want SELECT b.id, 0, 0, b.plain FROM chunk c JOIN chunk b ON b.id ="
             " c.base WHERE b.base IS NULL AND EXISTS (%s) GROUP BY b.id" % WANTED)
-        self.settle(self.all("SELECT id FROM file WHERE missing = 0"))
+        self.settle(self.rows("SELECT id FROM file WHERE missing = 0"))
         for condition in ("c.base IS NULL", "c.base IS NOT NULL"):
             condition += " AND EXISTS (%s)" % WANTED
-            for pack, in self.all("SELECT DISTINCT c.pack FROM chunk c WHERE " + condition):
+            for pack, name in self.packs(condition):
                 ready = []
-                for row, data in self.read_pack(pack, condition):
+                for row, data in self.read_pack(pack, name, condition):
                     if row[4]:
-                        data = self.undelta(row, data, pack)
+                        data = self.undelta(row, data, name)
                     if data is not None:
                         ready += self.deliver(row[0], data)
                     if len(ready) >= 500:
                         self.settle(ready)
                         ready = []
                 self.settle(ready)
-        self.settle(self.all("SELECT id FROM file"))
+        self.settle(self.rows("SELECT id FROM file"))
 
-    def base(self, chunk):
-        return os.path.join(self.out.work, "base-" + chunk.hex())
-
-    def undelta(self, row, inner, pack):
+    def undelta(self, row, inner, name):
         """The plaintext of a delta chunk, or None."""
-        data, base = None, self.base(row[4])
+        data, base = None, "%s/base-%s" % (self.out.work, row[4].hex())
         if os.path.exists(base):
             with tempfile.TemporaryFile(dir=self.out.work) as source:
                 source.write(inner)
                 data = run_zstd(source, row[3], "--patch-from=" + base, "--long=31")
         if data is None or len(data) != row[3]:
-            name, = self.all("SELECT name FROM pack WHERE id = ?", pack)[0]
             self.report.casualty(name, "delta of chunk %s cannot be read" % row[0].hex())
             return None
         return data
 
+    @functools.lru_cache(maxsize=16)
+    def layout(self, file):
+        """Path, size and holes of a file in the making, and the name to report it by."""
+        text, name = self.rows("SELECT f.entry, n.path FROM file f JOIN name n ON n.file = f.id"
+                               " WHERE f.id = ?", file)[0]
+        entry = json.loads(text)
+        size, holes = number(entry["size"]), []
+        with contextlib.suppress(Fault, TypeError, ValueError):  # holes are a nicety
+            for start, length in entry.get("holes", []):
+                start = number(start, 0, size)
+                holes.append((start, start + number(length, 0, size - start)))
+        return self.temp % file, size, sorted(holes), name
+
     def deliver(self, chunk, data):
         """Write a chunk wherever it is wanted; return the files that are now complete."""
         ready = []
-        for file, at in self.all("SELECT file, at FROM want WHERE chunk = ?", chunk):
+        for file, at in self.rows("SELECT file, at FROM want WHERE chunk = ?", chunk):
             if not file:
-                with open(self.base(chunk), "wb") as base:
+                with open("%s/base-%s" % (self.out.work, chunk.hex()), "wb") as base:
                     base.write(data)
                 continue
-            entry, missing = self.all("SELECT entry, missing FROM file WHERE id = ?", file)[0]
-            missing -= len(data)
-            with self.report.guard(self.all("SELECT path FROM name WHERE file = ?", file)[0][0]):
-                write_piece(self.temp % file, json.loads(entry), at, data)
-                self.db.execute("UPDATE file SET missing = ? WHERE id = ?", (missing, file))
-                ready += [] if missing else [(file,)]
+            path, size, holes, name = self.layout(file)
+            with self.report.guard(name):
+                write_piece(path, size, holes, at, data)
+                self.db.execute("UPDATE file SET missing = missing - ? WHERE id = ?",
+                                (len(data), file))
+                ready += self.rows("SELECT id FROM file WHERE id = ? AND missing = 0", file)
         self.db.execute("DELETE FROM want WHERE chunk = ?", (chunk,))
         return ready
 
     def settle(self, files):
         """Check files and give them their names in OUT; damaged ones get an additional name."""
-        staged = [(file,) + self.all("SELECT entry, missing FROM file WHERE id = ?", file)[0]
+        staged = [(file,) + self.rows("SELECT entry, missing FROM file WHERE id = ?", file)[0]
                   for file, in files]
         for file, _, missing in staged:
             if not missing:
@@ -717,7 +728,7 @@ class Recovery:
             if there:
                 with open(stage, "rb") as target:
                     self.out.attributes(target.fileno(), entry)
-            for path, in self.all("SELECT path FROM name WHERE file = ?", file):
+            for path, in self.rows("SELECT path FROM name WHERE file = ?", file):
                 with self.report.guard(path):
                     if there:
                         self.out.place(stage, path + (DAMAGED if fault else b""), entry)
@@ -740,35 +751,38 @@ class Recovery:
         for path, entry in self.symlinks:
             with self.report.guard(path):
                 self.out.symlink(path, entry)
+        self.db.close()
+        shutil.rmtree(self.out.work, ignore_errors=True)  # before OUT gets its time
         self.out.finish()
         print("%d files with %d bytes, %d folders, %d symlinks" % (
             self.report.files, self.report.bytes, len(self.folders), len(self.symlinks)))
 
 
 # ---- From snapshots ---------------------------------------------------------------------
-
-
 class Tree:
     """Walks the tree of a snapshot and takes what is wanted of it into the plan."""
 
     def __init__(self, recovery, paths):
         self.recovery, self.report = recovery, recovery.report
-        self.paths, self.found, self.stack = paths, set(), []
+        self.paths, self.found, self.read, self.stack = paths, set(), set(), []
 
     def page(self, page_id):
         """One page. The first one wanted out of a pack brings all the pages of the pack."""
-        find, where = "SELECT data FROM page WHERE id = ?", "SELECT pack FROM chunk WHERE id = ?"
-        row = self.recovery.all(find, page_id)
-        if not row and not self.recovery.all(where, page_id):
+        find = "SELECT data FROM page WHERE id = ?", page_id
+        found, where = self.recovery.rows(*find), ("c.id = ?", page_id)
+        if not found and not self.recovery.packs(*where):
             self.recovery.scan("trees")
-        for pack, in () if row else self.recovery.all(where, page_id):
-            pages = self.recovery.read_pack(pack, "c.base IS NULL AND c.plain <= %d" % MAX_PAGE)
-            self.recovery.db.executemany("INSERT OR IGNORE INTO page VALUES (?, ?)",
-                                         ((one[0], data) for one, data in pages))
-            row = row or self.recovery.all(find, page_id)
-        if not row:
+        for pack, name in () if found else self.recovery.packs(*where):
+            if pack not in self.read and not found:
+                self.read.add(pack)
+                pages = self.recovery.read_pack(
+                    pack, name, "c.base IS NULL AND c.plain <= %d" % MAX_PAGE)
+                self.recovery.db.executemany("INSERT OR IGNORE INTO page VALUES (?, ?)",
+                                             ((row[0], data) for row, data in pages))
+                found = self.recovery.rows(*find)
+        if not found:
             raise Fault("page %s is in no readable pack" % page_id.hex())
-        return parse(row[0][0])
+        return parse(found[0][0])
 
     def items(self, page_id, family, nesting=0):
         """The entries of a folder or the chunk ids of a list, over all their pages."""
@@ -793,17 +807,20 @@ class Tree:
             with self.report.guard(path):
                 self.recovery.add(path, folder)
                 del chain[depth:]
-                tree, last = field(folder, "tree", str), None
+                tree, last, bad = field(folder, "tree", str), None, 0
                 if tree in chain:
                     raise Fault("a folder within itself")
                 chain.append(tree)
                 for entry in self.items(tree, "dir"):
                     name = name_bytes(field(entry, "name", (str, dict)))
-                    if last is not None and name <= last:
-                        raise Fault("names out of order or twice")
-                    last = name
-                    with self.report.guard(path + b"/" + name):
+                    with self.report.guard((path + b"/" + name).lstrip(b"/")):
+                        if last is not None and name <= last:
+                            bad += 1
+                            raise Fault("name twice or out of order in its folder")
+                        last = name
                         self.step(path, name, entry, depth)
+                    if bad > MAX_BAD_NAMES:
+                        raise Fault("too many such names: the rest of the folder is left out")
         for path in set(self.paths) - self.found:
             self.report.casualty(path, "not in this snapshot")
 
@@ -825,16 +842,17 @@ class Tree:
             self.recovery.add(path, entry, entry.get("chunks") or ())
 
 
-def snapshots(repo, report):
+def snapshots(repo, report, start=""):
     """Yield (name, payload) of the snapshots that open, the newest first."""
-    pattern, opened = r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{64}\.age", 0
+    pattern, opened = r"snapshots/\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{64}\.age", 0
     for name in reversed(repo.listing("snapshots", pattern)):
-        with report.guard(name):
-            payload = repo.sealed(name, MIB, 8 * MIB)
-            opened += 1
-            yield os.path.basename(name)[:-4], payload
+        if name.startswith("snapshots/" + start):
+            with report.guard(name):
+                payload = repo.sealed(name, MIB, 8 * MIB)
+                opened += 1
+                yield name[len("snapshots/"):-len(".age")], payload
     if not opened:
-        raise Fatal("no snapshot can be opened")
+        raise Fatal("no such snapshot that can be opened")
 
 
 def list_snapshots(repo, report):
@@ -849,15 +867,13 @@ def list_snapshots(repo, report):
 
 def choose(repo, report, wanted):
     """The payload of the snapshot that is meant: the newest complete one, or by name."""
-    wanted, found = re.sub(r"^snapshots/|\.age$", "", wanted), []
-    for name, payload in snapshots(repo, report):
-        if wanted == "latest" and payload.get("complete") is True:
-            found.append((name, payload))
-            break
-        if name.startswith(wanted):
-            found.append((name, payload))
-    if len(found) != 1:
-        raise Fatal("%d snapshots match %s" % (len(found), wanted))
+    if wanted == "latest":
+        found = [next((pair for pair in snapshots(repo, report)
+                       if pair[1].get("complete") is True), None)]
+    else:
+        found = list(snapshots(repo, report, re.sub(r"^snapshots/|\.age$", "", wanted)))
+    if len(found) != 1 or not found[0]:
+        raise Fatal("%d snapshots match: %s" % (len(found), wanted))
     print("snapshot %s, job %s" % (found[0][0], show(found[0][1].get("job"))))
     return found[0][1]
 
@@ -872,22 +888,20 @@ def restore(repo, recovery, args):
 
 
 # ---- From packs alone -------------------------------------------------------------------
-
-
 def stamp(nanoseconds):
     try:
-        then = datetime.datetime(1970, 1, 1) + datetime.timedelta(microseconds=nanoseconds // 1000)
-        return then.strftime("%Y%m%dT%H%M%S.") + "%03dZ" % (then.microsecond // 1000)
-    except OverflowError:
+        whole = time.strftime("%Y%m%dT%H%M%S", time.gmtime(nanoseconds // 10**9))
+        return whole + ".%03dZ" % (nanoseconds // 10**6 % 1000)
+    except (OverflowError, ValueError, OSError):
         return str(nanoseconds)
 
 
 def free_path(recovery, path):
-    """The path, aside of any file or link that took the place of a folder of its."""
+    """The path, with another name for any folder whose place a file or link took later."""
     parts = path.split(b"/")
     for depth in range(1, len(parts)):
-        latest = recovery.all("SELECT kind FROM recipe WHERE path = ? ORDER BY time DESC, seq"
-                              " DESC, pos DESC LIMIT 1", b"/".join(path.split(b"/")[:depth]))
+        latest = recovery.rows("SELECT kind FROM recipe WHERE path = ? ORDER BY time DESC, seq"
+                               " DESC, pos DESC LIMIT 1", b"/".join(path.split(b"/")[:depth]))
         if latest and latest[0][0] != "dir":
             parts[depth - 1] += WAS_FOLDER
     return b"/".join(parts)
@@ -896,22 +910,22 @@ def free_path(recovery, path):
 def packs(repo, recovery, args):
     recovery.scan("packs", "warm")
     count = "SELECT repo FROM pack GROUP BY repo ORDER BY COUNT(*) DESC LIMIT 1"
-    if not recovery.all(count):
+    if not recovery.rows(count):
         raise Fatal("no pack can be opened up to its manifest")
-    best = recovery.all(count)[0][0]  # without darkslide.json, the majority is right
-    for pack, name in recovery.all("SELECT id, name FROM pack WHERE repo != ?", best):
+    best = recovery.rows(count)[0][0]  # without darkslide.json, the majority is right
+    for pack, name in recovery.rows("SELECT id, name FROM pack WHERE repo != ?", best):
         recovery.report.casualty(name, "belongs to another repository")
         recovery.db.execute("DELETE FROM chunk WHERE pack = ?", (pack,))
         recovery.db.execute("DELETE FROM recipe WHERE pack = ?", (pack,))
     last, used = None, set()
-    for path, time, seq, pos, kind, text in recovery.db.execute(
+    for path, when, seq, pos, kind, text in recovery.db.execute(
             "SELECT path, time, seq, pos, kind, entry FROM recipe ORDER BY path, time DESC,"
             " seq DESC, pos DESC"):
         entry, target = json.loads(text), free_path(recovery, path)
         if path != last:
             last, used = path, set()
         elif args.all_versions and kind != "dir":
-            suffix = "." + stamp(time) + "-%d" % seq
+            suffix = "." + stamp(when) + "-%d" % seq
             target += os.fsencode(suffix + ("-%d" % pos if suffix in used else ""))
             used.add(suffix)
         else:
@@ -935,7 +949,6 @@ def main():
     mode.add_argument("--all-versions", action="store_true", help="older versions too")
     mode.add_argument("out", metavar="OUT")
     args, report, out = usage.parse_args(), Report(), None
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         repo = Repository(args.repo, args.identity, report)
         if args.mode == "list":

@@ -62,17 +62,8 @@ struct Dependency {
 /// If cargo fails or answers in another shape.
 pub fn read_metadata(house: &House) -> Metadata {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let args = [
-        "metadata",
-        "--format-version",
-        "1",
-        "--no-deps",
-        "--offline",
-    ];
-    let output = Command::new(cargo)
-        .args(args)
-        .current_dir(&house.root)
-        .output();
+    let args = ["metadata", "--format-version", "1", "--no-deps", "--offline"];
+    let output = Command::new(cargo).args(args).current_dir(&house.root).output();
     let output = output.unwrap_or_else(|error| panic!("cannot start cargo metadata: {error}"));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "cargo metadata failed: {stderr}");
@@ -93,10 +84,7 @@ pub fn locate(house: &House, offences: &mut [Offence]) {
             continue;
         };
         let name = offence.reason.split('`').nth(1).unwrap_or_default();
-        let names_it = |line: &str| {
-            line.strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with(['.', ' ']))
-        };
+        let names_it = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', ' ']));
         let found = manifest.text.lines().position(names_it);
         offence.line = found.map_or(offence.line, |at| at + 1);
     }
@@ -109,15 +97,12 @@ fn package_arrows(package: &Package) -> Vec<Offence> {
         return Vec::new();
     }
     let Some(level) = level(from) else {
-        let reason = format!(
-            "`{}` is not on the map; give it a level in tidy/src/arrows.rs and ARCHITECTURE.md",
-            package.name
-        );
+        let reason =
+            format!("`{}` is not on the map; give it a level in tidy/src/arrows.rs and ARCHITECTURE.md", package.name);
         return vec![Offence::new(&manifest, 1, reason)];
     };
     let ours = package.dependencies.iter().filter(|to| to.is_ours());
-    ours.filter_map(|to| Some(Offence::new(&manifest, 1, breach(from, level, to)?)))
-        .collect()
+    ours.filter_map(|to| Some(Offence::new(&manifest, 1, breach(from, level, to)?))).collect()
 }
 
 /// Why the arrow from `from` to `to` is wrong, if it is.
@@ -172,34 +157,17 @@ mod tests {
 
     #[test]
     fn down_is_allowed_sideways_and_up_are_not() {
-        assert_eq!(
-            offences("darkslide-engine", "darkslide-store-dir", "null"),
-            []
-        );
-        for to in [
-            "darkslide-restore",
-            "darkslide-engine",
-            "darkslide-snapshot",
-        ] {
+        assert_eq!(offences("darkslide-engine", "darkslide-store-dir", "null"), []);
+        for to in ["darkslide-restore", "darkslide-engine", "darkslide-snapshot"] {
             assert_eq!(offences("darkslide-snapshot", to, "null").len(), 1, "{to}");
-            assert_eq!(
-                offences("darkslide-snapshot", to, r#""build""#).len(),
-                1,
-                "{to}"
-            );
+            assert_eq!(offences("darkslide-snapshot", to, r#""build""#).len(), 1, "{to}");
         }
     }
 
     #[test]
     fn a_dev_dependency_may_point_sideways_but_not_up() {
-        assert_eq!(
-            offences("darkslide-restore", "darkslide-snapshot", r#""dev""#),
-            []
-        );
-        assert_eq!(
-            offences("darkslide-restore", "darkslide-engine", r#""dev""#).len(),
-            1
-        );
+        assert_eq!(offences("darkslide-restore", "darkslide-snapshot", r#""dev""#), []);
+        assert_eq!(offences("darkslide-restore", "darkslide-engine", r#""dev""#).len(), 1);
     }
 
     #[test]

@@ -75,12 +75,8 @@ pub fn adrs(house: &House) -> Vec<Offence> {
     for file in files {
         let mut offend = |reason: String| offences.push(Offence::new(&file.path, 1, reason));
         match adr_number(&file.path[ADRS.len()..]) {
-            None => {
-                offend("not named `NNNN-title.md` (lower case, digits, hyphens); rename it".into())
-            }
-            Some(number) if !numbers.insert(number) => {
-                offend(format!("a second ADR {number}; take the next number"))
-            }
+            None => offend("not named `NNNN-title.md` (lower case, digits, hyphens); rename it".into()),
+            Some(number) if !numbers.insert(number) => offend(format!("a second ADR {number}; take the next number")),
             Some(_) => {}
         }
         for fault in adr_faults(&file.text) {
@@ -96,9 +92,7 @@ pub fn changelog(house: &House) -> Vec<Offence> {
         return missing(TEMPLATE, "write the form of a changelog file");
     };
     let mut offences = Vec::new();
-    let entries = house
-        .below(UNRELEASED)
-        .filter(|file| file.path.ends_with(".md"));
+    let entries = house.below(UNRELEASED).filter(|file| file.path.ends_with(".md"));
     for file in entries.chain([template]) {
         for fault in entry_faults(&file.text, &template.text) {
             offences.push(Offence::new(&file.path, 1, fault));
@@ -110,10 +104,7 @@ pub fn changelog(house: &House) -> Vec<Offence> {
 /// Rule: the map is short, has a section for every crate, and each states an invariant.
 pub fn map(house: &House) -> Vec<Offence> {
     let Some(file) = house.file(MAP) else {
-        return missing(
-            MAP,
-            "draw the map: a section for every crate, each with its invariant",
-        );
+        return missing(MAP, "draw the map: a section for every crate, each with its invariant");
     };
     let faults = map_faults(&file.text, &house.crate_names());
     let locate = |(line, reason): (usize, String)| Offence::new(MAP, line, reason);
@@ -121,11 +112,7 @@ pub fn map(house: &House) -> Vec<Offence> {
 }
 
 fn missing(path: &str, remedy: &str) -> Vec<Offence> {
-    vec![Offence::new(
-        path,
-        1,
-        format!("does not exist yet; {remedy}"),
-    )]
+    vec![Offence::new(path, 1, format!("does not exist yet; {remedy}"))]
 }
 
 /// Sections that begin where `starts`, and end at the next section or heading.
@@ -135,11 +122,7 @@ fn sections(text: &str, starts: impl Fn(&str) -> bool) -> Vec<Section<'_>> {
     for (line, title) in (1..).zip(text.lines()) {
         if starts(title) {
             open = true;
-            found.push(Section {
-                line,
-                title,
-                lines: Vec::new(),
-            });
+            found.push(Section { line, title, lines: Vec::new() });
         } else if title.starts_with('#') {
             open = false;
         }
@@ -152,9 +135,7 @@ fn sections(text: &str, starts: impl Fn(&str) -> bool) -> Vec<Section<'_>> {
 
 /// `**S12** …` or `### S12 …` begins a promise.
 fn is_promise(line: &str) -> bool {
-    let number = line
-        .strip_prefix("**S")
-        .or_else(|| line.strip_prefix("### S"));
+    let number = line.strip_prefix("**S").or_else(|| line.strip_prefix("### S"));
     number.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
@@ -172,15 +153,10 @@ fn unkept_promises(text: &str, tests: &BTreeSet<String>) -> Vec<(usize, String)>
             let reason = "names no test that exists; end it with Tests: `crate::path::test_name`";
             offences.push((promise.line, reason.to_owned()));
         }
-        let list = ["Tests:", "Test:"]
-            .iter()
-            .find_map(|label| body.split_once(label));
+        let list = ["Tests:", "Test:"].iter().find_map(|label| body.split_once(label));
         for span in list.map_or(Vec::new(), |(_, list)| code_spans(list)) {
             if !tests.contains(last_segment(span)) {
-                offences.push((
-                    promise.line,
-                    format!("there is no test `{span}`; correct the name or write it"),
-                ));
+                offences.push((promise.line, format!("there is no test `{span}`; correct the name or write it")));
             }
         }
     }
@@ -193,10 +169,7 @@ fn code_spans(text: &str) -> Vec<&str> {
 }
 
 fn last_segment(path: &str) -> &str {
-    path.rsplit("::")
-        .next()
-        .unwrap_or(path)
-        .trim_end_matches("()")
+    path.rsplit("::").next().unwrap_or(path).trim_end_matches("()")
 }
 
 /// Functions in test code and contract suites, and those of the Python tools.
@@ -218,18 +191,13 @@ fn test_names(house: &House) -> BTreeSet<String> {
 }
 
 fn python_tools(house: &House) -> impl Iterator<Item = &TextFile> {
-    house
-        .below("tools/")
-        .filter(|file| file.path.ends_with(".py"))
+    house.below("tools/").filter(|file| file.path.ends_with(".py"))
 }
 
 /// The lines of test code, literals included.
 fn test_text(source: &Source) -> String {
     let lines = source.lines.iter().zip(&source.is_test);
-    let tests: Vec<&str> = lines
-        .filter(|(_, test)| **test)
-        .map(|(line, _)| line.as_str())
-        .collect();
+    let tests: Vec<&str> = lines.filter(|(_, test)| **test).map(|(line, _)| line.as_str()).collect();
     tests.join("\n")
 }
 
@@ -237,9 +205,7 @@ fn test_text(source: &Source) -> String {
 fn contains_name(text: &str, name: &str) -> bool {
     let in_name = |c: char| is_ident(c) || c == '-';
     let mut found = text.match_indices(name);
-    found.any(|(at, _)| {
-        !text[..at].ends_with(in_name) && !text[at + name.len()..].starts_with(in_name)
-    })
+    found.any(|(at, _)| !text[..at].ends_with(in_name) && !text[at + name.len()..].starts_with(in_name))
 }
 
 /// The number of `NNNN-title.md`.
@@ -260,9 +226,7 @@ fn adr_faults(text: &str) -> Vec<String> {
     let (_, alternatives) = text.split_once("\n## Alternatives").unwrap_or_default();
     let alternatives = alternatives.split("\n## ").next().unwrap_or_default();
     if !alternatives.contains("Do nothing") {
-        faults.push(
-            "does not weigh `Do nothing` under `## Alternatives`; say what it would cost".into(),
-        );
+        faults.push("does not weigh `Do nothing` under `## Alternatives`; say what it would cost".into());
     }
     faults
 }
@@ -270,29 +234,16 @@ fn adr_faults(text: &str) -> Vec<String> {
 fn entry_faults(text: &str, template: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let first = text.lines().next().unwrap_or_default();
-    let kind = first
-        .strip_prefix("# ")
-        .and_then(|rest| rest.split_once(": "));
+    let kind = first.strip_prefix("# ").and_then(|rest| rest.split_once(": "));
     if !kind.is_some_and(|(kind, title)| KINDS.contains(&kind) && !title.trim().is_empty()) {
-        faults.push(format!(
-            "the first line is not `# <{}>: <what changed>`; correct it",
-            KINDS.join("|")
-        ));
+        faults.push(format!("the first line is not `# <{}>: <what changed>`; correct it", KINDS.join("|")));
     }
     let is_heading = |line: &str| line.starts_with("## ");
-    let wanted = sections(template, is_heading)
-        .into_iter()
-        .map(|section| section.title);
+    let wanted = sections(template, is_heading).into_iter().map(|section| section.title);
     let wanted: Vec<&str> = wanted.collect();
     let parts = sections(text, is_heading);
-    if !parts
-        .iter()
-        .map(|part| part.title)
-        .eq(wanted.iter().copied())
-    {
-        faults.push(format!(
-            "the headings are not {wanted:?}; follow {TEMPLATE}"
-        ));
+    if !parts.iter().map(|part| part.title).eq(wanted.iter().copied()) {
+        faults.push(format!("the headings are not {wanted:?}; follow {TEMPLATE}"));
     }
     for part in parts {
         if part.lines[1..].iter().all(|line| line.trim().is_empty()) {
@@ -306,31 +257,18 @@ fn map_faults(text: &str, crates: &[&str]) -> Vec<(usize, String)> {
     let mut faults = Vec::new();
     let count = text.lines().count();
     if count > MAP_LINES_MAX {
-        faults.push((
-            count,
-            format!("{count} lines, at most {MAP_LINES_MAX}; keep what is stable"),
-        ));
+        faults.push((count, format!("{count} lines, at most {MAP_LINES_MAX}; keep what is stable")));
     }
     for name in crates {
         let names_it = |span: &&str| span.trim_start_matches("crates/") == *name;
         let of_crate = |line: &str| line.starts_with('#') && code_spans(line).iter().any(names_it);
         let found = sections(text, of_crate);
         if found.is_empty() {
-            faults.push((
-                1,
-                format!("no section for the crate; add a heading with `{name}` in backticks"),
-            ));
+            faults.push((1, format!("no section for the crate; add a heading with `{name}` in backticks")));
         }
-        let has_invariant = |part: &Section<'_>| {
-            part.lines
-                .iter()
-                .any(|line| line.starts_with("**Invariant**"))
-        };
+        let has_invariant = |part: &Section<'_>| part.lines.iter().any(|line| line.starts_with("**Invariant**"));
         for part in found.iter().filter(|part| !has_invariant(part)) {
-            faults.push((
-                part.line,
-                format!("`{name}` has no line that begins with `**Invariant**`; state its wall"),
-            ));
+            faults.push((part.line, format!("`{name}` has no line that begins with `**Invariant**`; state its wall")));
         }
     }
     faults

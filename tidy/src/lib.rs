@@ -81,13 +81,7 @@ impl House {
         let here = std::env::var_os("CARGO_MANIFEST_DIR");
         let here = here.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let root = Path::new(&here).join("..");
-        let list = [
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ];
+        let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
         let output = Command::new("git").args(list).current_dir(&root).output();
         let stdout = match output {
             Ok(output) if output.status.success() => output.stdout,
@@ -110,16 +104,13 @@ impl House {
 
     /// The files below `folder`, which ends with `/`.
     pub fn below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = &'a TextFile> {
-        self.files
-            .iter()
-            .filter(move |file| file.path.starts_with(folder))
+        self.files.iter().filter(move |file| file.path.starts_with(folder))
     }
 
     /// Every Rust file.
     pub fn sources(&self) -> Vec<Source> {
         let rust = self.files.iter().filter(|file| file.path.ends_with(".rs"));
-        rust.map(|file| Source::new(&file.path, &file.text))
-            .collect()
+        rust.map(|file| Source::new(&file.path, &file.text)).collect()
     }
 
     /// The folder names under `crates/`.
@@ -147,10 +138,7 @@ mod tests {
 
     /// A house of these files, path and text.
     pub(crate) fn house_of(files: &[(&str, &str)]) -> House {
-        let text_file = |(path, text): &(&str, &str)| TextFile {
-            path: (*path).to_owned(),
-            text: (*text).to_owned(),
-        };
+        let text_file = |(path, text): &(&str, &str)| TextFile { path: (*path).to_owned(), text: (*text).to_owned() };
         House {
             root: "/nowhere".into(),
             paths: files.iter().map(|(path, _)| (*path).to_owned()).collect(),

@@ -39,18 +39,9 @@ impl Source {
     pub fn new(path: &str, text: &str) -> Self {
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let code: Vec<String> = blank_literals(text).lines().map(str::to_owned).collect();
-        let is_test = if is_test_path(path) {
-            vec![true; lines.len()]
-        } else {
-            mark_test_modules(&code)
-        };
+        let is_test = if is_test_path(path) { vec![true; lines.len()] } else { mark_test_modules(&code) };
         let path = path.to_owned();
-        Self {
-            path,
-            lines,
-            code,
-            is_test,
-        }
+        Self { path, lines, code, is_test }
     }
 
     /// The code lines with their numbers from 1, test code included.
@@ -95,17 +86,14 @@ pub fn sizes(source: &Source) -> Vec<Offence> {
     let mut offences = Vec::new();
     let count = source.is_test.iter().filter(|test| !**test).count();
     if count > FILE_LINES_MAX {
-        let reason = format!(
-            "{count} lines without tests, at most {FILE_LINES_MAX}; split the file along its nouns"
-        );
+        let reason = format!("{count} lines without tests, at most {FILE_LINES_MAX}; split the file along its nouns");
         offences.push(Offence::new(&source.path, source.lines.len(), reason));
     }
     for Function { name, start, end } in source.functions() {
         let count = end + 1 - start;
         if count > FN_LINES_MAX && !source.is_test[start - 1] {
-            let reason = format!(
-                "`fn {name}` has {count} lines, at most {FN_LINES_MAX}; give its steps names of their own"
-            );
+            let reason =
+                format!("`fn {name}` has {count} lines, at most {FN_LINES_MAX}; give its steps names of their own");
             offences.push(Offence::new(&source.path, start, reason));
         }
     }
@@ -256,9 +244,8 @@ fn raw_string_end(chars: &[char], at: usize) -> Option<usize> {
     if !starts || chars.get(open) != Some(&'"') {
         return None;
     }
-    let closes = |&end: &usize| {
-        chars[end] == '"' && chars[end + 1..].iter().take_while(|c| **c == '#').count() >= hashes
-    };
+    let closes =
+        |&end: &usize| chars[end] == '"' && chars[end + 1..].iter().take_while(|c| **c == '#').count() >= hashes;
     let close = (open + 1..chars.len()).find(closes);
     Some(close.map_or(chars.len(), |close| close + 1 + hashes))
 }
@@ -272,10 +259,7 @@ mod tests {
     }
 
     fn function_of(lines: usize) -> String {
-        format!(
-            "//! Docs.\npub fn long() {{\n{}}}\n",
-            "    step();\n".repeat(lines - 2)
-        )
+        format!("//! Docs.\npub fn long() {{\n{}}}\n", "    step();\n".repeat(lines - 2))
     }
 
     #[test]
@@ -289,24 +273,15 @@ mod tests {
 
     #[test]
     fn a_long_function_in_a_test_module_is_not_caught() {
-        let text = format!(
-            "#[cfg(test)]\n#[allow(x)]\nmod tests {{\n{}}}\n",
-            function_of(90)
-        );
+        let text = format!("#[cfg(test)]\n#[allow(x)]\nmod tests {{\n{}}}\n", function_of(90));
         assert_eq!(sizes(&house(&text)), []);
     }
 
     #[test]
     fn files_are_counted_without_their_test_modules() {
         let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "// x\n".repeat(500));
-        assert_eq!(
-            sizes(&house(&format!("{}{tests}", "// x\n".repeat(600)))),
-            []
-        );
-        assert_eq!(
-            sizes(&house(&format!("{tests}{}", "// x\n".repeat(601)))).len(),
-            1
-        );
+        assert_eq!(sizes(&house(&format!("{}{tests}", "// x\n".repeat(600)))), []);
+        assert_eq!(sizes(&house(&format!("{tests}{}", "// x\n".repeat(601)))).len(), 1);
         let beside = Source::new("crates/words/src/size/tests.rs", &"// x\n".repeat(900));
         assert_eq!(sizes(&beside), []);
     }
@@ -326,10 +301,7 @@ mod tests {
         let text = "trait T {\n    fn bare(\n        a: [u8; 4],\n    );\n    fn one() -> u8 { 1 }\n}\n\
                     pub const fn two<T>()\nwhere\n    T: X,\n{\n    let f: fn(u8) = \"}\";\n}\n";
         let found = house(text).functions();
-        let spans: Vec<_> = found
-            .iter()
-            .map(|f| (f.name.as_str(), f.start, f.end))
-            .collect();
+        let spans: Vec<_> = found.iter().map(|f| (f.name.as_str(), f.start, f.end)).collect();
         assert_eq!(spans, [("one", 5, 5), ("two", 7, 12)]);
     }
 
@@ -355,9 +327,6 @@ mod tests {
         assert_eq!(module_docs(&house("\n//! Docs.\nuse x;\n")), []);
         assert_eq!(module_docs(&house("\n// Not docs.\n"))[0].line, 2);
         assert_eq!(module_docs(&house("")).len(), 1);
-        assert_eq!(
-            module_docs(&Source::new("crates/words/tests/it/main.rs", "")),
-            []
-        );
+        assert_eq!(module_docs(&Source::new("crates/words/tests/it/main.rs", "")), []);
     }
 }

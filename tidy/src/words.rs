@@ -82,12 +82,8 @@ const EMPTY_NAMES: &[&str] = &["utils", "util", "helpers", "common", "manager", 
 
 /// Traces of the machine and the tools that the project was written with.
 /// Spelled in two halves, so that this file may name them.
-const TRACES: &[&str] = &[
-    concat!("/wo", "rk/"),
-    concat!("clau", "de"),
-    concat!("anthro", "pic"),
-    concat!("shared/", "samples"),
-];
+const TRACES: &[&str] =
+    &[concat!("/wo", "rk/"), concat!("clau", "de"), concat!("anthro", "pic"), concat!("shared/", "samples")];
 
 /// Rule: no banned words in code.
 pub fn banned_words(source: &Source) -> Vec<Offence> {
@@ -145,9 +141,7 @@ pub fn traces(file: &TextFile) -> Vec<Offence> {
 impl Ban {
     fn allows(&self, path: &str) -> bool {
         let mut places = self.allowed.iter();
-        places.any(|place| {
-            path.starts_with(place) || (place.starts_with('/') && path.ends_with(place))
-        })
+        places.any(|place| path.starts_with(place) || (place.starts_with('/') && path.ends_with(place)))
     }
 }
 
@@ -189,40 +183,16 @@ mod tests {
     #[test]
     fn unwrap_is_caught_in_house_code_and_free_in_tests() {
         assert_eq!(banned(FORMAT, "fn a() {\n    b.unwrap();\n}\n"), [2]);
-        assert_eq!(
-            banned(
-                FORMAT,
-                "#[cfg(test)]\nmod tests {\n    fn a() { b.unwrap() }\n}\n"
-            ),
-            NONE
-        );
-        assert_eq!(
-            banned("crates/format/tests/it/main.rs", "fn a() { b.unwrap() }\n"),
-            NONE
-        );
-        assert_eq!(
-            banned(FORMAT, "b.unwrap_or(1); c.expect_err(2); // d.unwrap()\n"),
-            NONE
-        );
+        assert_eq!(banned(FORMAT, "#[cfg(test)]\nmod tests {\n    fn a() { b.unwrap() }\n}\n"), NONE);
+        assert_eq!(banned("crates/format/tests/it/main.rs", "fn a() { b.unwrap() }\n"), NONE);
+        assert_eq!(banned(FORMAT, "b.unwrap_or(1); c.expect_err(2); // d.unwrap()\n"), NONE);
     }
 
     #[test]
     fn a_stated_invariant_allows_unwrap_but_not_other_words() {
-        assert_eq!(
-            banned(FORMAT, "b.unwrap(); // invariant: b was checked\n"),
-            NONE
-        );
-        assert_eq!(
-            banned(
-                FORMAT,
-                "// invariant: b was checked\n// above\nb.expect(\"b\");\n"
-            ),
-            NONE
-        );
-        assert_eq!(
-            banned(FORMAT, "// invariant: b was checked\n\nb.unwrap();\n"),
-            [3]
-        );
+        assert_eq!(banned(FORMAT, "b.unwrap(); // invariant: b was checked\n"), NONE);
+        assert_eq!(banned(FORMAT, "// invariant: b was checked\n// above\nb.expect(\"b\");\n"), NONE);
+        assert_eq!(banned(FORMAT, "// invariant: b was checked\n\nb.unwrap();\n"), [3]);
         assert_eq!(banned(FORMAT, "dbg!(b); // invariant: none\n"), [1]);
     }
 
@@ -254,18 +224,12 @@ mod tests {
     #[test]
     fn globs_of_our_own_modules_are_caught_outside_tests() {
         assert_eq!(banned(FORMAT, "pub use super::*;\nuse crate::pack;\n"), [1]);
-        assert_eq!(
-            banned("crates/format/src/pack/tests.rs", "use super::*;\n"),
-            NONE
-        );
+        assert_eq!(banned("crates/format/src/pack/tests.rs", "use super::*;\n"), NONE);
     }
 
     #[test]
     fn empty_module_names_are_caught() {
-        let source = Source::new(
-            FORMAT,
-            "pub(crate) mod utils;\nmod commonplace;\nmod misc {}\n",
-        );
+        let source = Source::new(FORMAT, "pub(crate) mod utils;\nmod commonplace;\nmod misc {}\n");
         let lines: Vec<_> = module_names(&source).iter().map(|o| o.line).collect();
         assert_eq!(lines, [1, 3]);
     }
@@ -274,10 +238,7 @@ mod tests {
     fn traces_are_caught_in_prose_and_free_in_tests() {
         let text = "/work/x\nClaude\nphilanthropic\na network/workload\n".to_owned();
         let path = "docs/guide.md".to_owned();
-        let caught = traces(&TextFile {
-            path,
-            text: text.clone(),
-        });
+        let caught = traces(&TextFile { path, text: text.clone() });
         assert_eq!(caught.iter().map(|o| o.line).collect::<Vec<_>>(), [1, 2]);
         let path = "crates/cli/tests/it/main.rs".to_owned();
         assert_eq!(traces(&TextFile { path, text }), []);

@@ -19,9 +19,7 @@ pub enum CatalogError {
         path: PathBuf,
     },
     /// SQLite cannot read it.
-    #[error(
-        "the catalog {path} is damaged ({source}): move it away and rebuild it with `darkslide open`"
-    )]
+    #[error("the catalog {path} is damaged ({source}): move it away and rebuild it with `darkslide open`")]
     Damaged {
         /// Where.
         path: PathBuf,
@@ -43,9 +41,7 @@ pub enum CatalogError {
         found: i64,
     },
     /// A row that should not be possible.
-    #[error(
-        "the catalog holds a broken row ({what}): move it away and rebuild it with `darkslide open`"
-    )]
+    #[error("the catalog holds a broken row ({what}): move it away and rebuild it with `darkslide open`")]
     BrokenRow {
         /// Which.
         what: &'static str,

@@ -72,57 +72,34 @@ impl Catalog {
     /// Makes an empty catalog; refuses to replace one.
     pub fn create(path: &Path) -> Result<Self, CatalogError> {
         if path.exists() {
-            return Err(CatalogError::Exists {
-                path: path.to_path_buf(),
-            });
+            return Err(CatalogError::Exists { path: path.to_path_buf() });
         }
         let conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        conn.execute_batch(&format!(
-            "BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;"
-        ))?;
+        conn.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
         Ok(Self { conn })
     }
 
     /// Opens one that exists.
     pub fn open(path: &Path) -> Result<Self, CatalogError> {
         if !path.exists() {
-            return Err(CatalogError::Missing {
-                path: path.to_path_buf(),
-            });
+            return Err(CatalogError::Missing { path: path.to_path_buf() });
         }
-        let damaged = |source| CatalogError::Damaged {
-            path: path.to_path_buf(),
-            source,
-        };
+        let damaged = |source| CatalogError::Damaged { path: path.to_path_buf(), source };
         let conn = connect(path, OpenFlags::empty()).map_err(damaged)?;
-        let found: i64 = conn
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(damaged)?;
+        let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(damaged)?;
         match found {
             SCHEMA => Ok(Self { conn }),
-            newer if newer > SCHEMA => Err(CatalogError::Newer {
-                path: path.to_path_buf(),
-                found,
-            }),
-            _ => Err(CatalogError::NotACatalog {
-                path: path.to_path_buf(),
-            }),
+            newer if newer > SCHEMA => Err(CatalogError::Newer { path: path.to_path_buf(), found }),
+            _ => Err(CatalogError::NotACatalog { path: path.to_path_buf() }),
         }
     }
 
     /// Runs `work` in one transaction: all of it is durable, or none.
-    pub fn transaction<T, E: From<CatalogError>>(
-        &self,
-        work: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
-        self.conn
-            .execute_batch("BEGIN IMMEDIATE")
-            .map_err(CatalogError::from)?;
+    pub fn transaction<T, E: From<CatalogError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        self.conn.execute_batch("BEGIN IMMEDIATE").map_err(CatalogError::from)?;
         match work() {
             Ok(done) => {
-                self.conn
-                    .execute_batch("COMMIT")
-                    .map_err(CatalogError::from)?;
+                self.conn.execute_batch("COMMIT").map_err(CatalogError::from)?;
                 Ok(done)
             }
             Err(error) => {
@@ -136,17 +113,13 @@ impl Catalog {
     /// A small remembered value.
     pub fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, CatalogError> {
         use rusqlite::OptionalExtension as _;
-        let mut query = self
-            .conn
-            .prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+        let mut query = self.conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
         Ok(query.query_row([key], |row| row.get(0)).optional()?)
     }
 
     /// Remembers a small value.
     pub fn set_meta(&self, key: &str, value: &[u8]) -> Result<(), CatalogError> {
-        let mut set = self
-            .conn
-            .prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?;
+        let mut set = self.conn.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?;
         set.execute(rusqlite::params![key, value])?;
         Ok(())
     }
@@ -158,9 +131,7 @@ fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, rusqlite::Error>
     conn.busy_timeout(std::time::Duration::from_secs(60))?;
     conn.set_prepared_statement_cache_capacity(64);
     // FULL: a committed row survives a power cut; that is what "durable row" means.
-    conn.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;",
-    )?;
+    conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;")?;
     Ok(conn)
 }
 

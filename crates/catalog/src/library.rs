@@ -42,20 +42,11 @@ impl Stat {
     /// Fixed little-endian layout.
     pub fn encode(&self) -> [u8; STAT] {
         let mut out = [0; STAT];
-        let words = [
-            self.size,
-            self.mtime.0 as u64,
-            self.ctime.0 as u64,
-            self.inode,
-            self.beside,
-        ];
+        let words = [self.size, self.mtime.0 as u64, self.ctime.0 as u64, self.inode, self.beside];
         for (n, word) in words.iter().enumerate() {
             out[n * 8..n * 8 + 8].copy_from_slice(&word.to_le_bytes());
         }
-        for (n, half) in [self.mode, self.uid, self.gid, self.links]
-            .iter()
-            .enumerate()
-        {
+        for (n, half) in [self.mode, self.uid, self.gid, self.links].iter().enumerate() {
             out[40 + n * 4..44 + n * 4].copy_from_slice(&half.to_le_bytes());
         }
         out
@@ -64,18 +55,8 @@ impl Stat {
     /// The reverse.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; STAT] = bytes.try_into().ok()?;
-        let word = |n: usize| {
-            bytes[n * 8..n * 8 + 8]
-                .try_into()
-                .map(u64::from_le_bytes)
-                .ok()
-        };
-        let half = |n: usize| {
-            bytes[40 + n * 4..44 + n * 4]
-                .try_into()
-                .map(u32::from_le_bytes)
-                .ok()
-        };
+        let word = |n: usize| bytes[n * 8..n * 8 + 8].try_into().map(u64::from_le_bytes).ok();
+        let half = |n: usize| bytes[40 + n * 4..44 + n * 4].try_into().map(u32::from_le_bytes).ok();
         Some(Self {
             size: word(0)?,
             mtime: Time(word(1)? as i64),
@@ -204,9 +185,9 @@ pub struct BaseBlock {
 impl Catalog {
     /// The row of a folder, made where absent.
     pub fn dir(&self, job: &str, parent: DirId, name: &Name) -> Result<DirRow, CatalogError> {
-        let mut query = self.conn.prepare_cached(
-            "SELECT id, entry, page FROM dirs WHERE job = ?1 AND parent = ?2 AND name = ?3",
-        )?;
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT id, entry, page FROM dirs WHERE job = ?1 AND parent = ?2 AND name = ?3")?;
         let found = query
             .query_row(params![job, parent.0, name.as_bytes()], |row| {
                 let page: Option<Vec<u8>> = row.get(2)?;
@@ -220,53 +201,30 @@ impl Catalog {
         if let Some(row) = found {
             return Ok(row);
         }
-        let mut insert = self
-            .conn
-            .prepare_cached("INSERT INTO dirs (job, parent, name) VALUES (?1, ?2, ?3)")?;
+        let mut insert = self.conn.prepare_cached("INSERT INTO dirs (job, parent, name) VALUES (?1, ?2, ?3)")?;
         insert.execute(params![job, parent.0, name.as_bytes()])?;
-        Ok(DirRow {
-            id: DirId(self.conn.last_insert_rowid()),
-            entry: None,
-            page: None,
-        })
+        Ok(DirRow { id: DirId(self.conn.last_insert_rowid()), entry: None, page: None })
     }
 
     /// Names of the folders below a folder, sorted.
     pub fn dirs_below(&self, job: &str, parent: DirId) -> Result<Vec<(Name, DirId)>, CatalogError> {
-        let mut query = self.conn.prepare_cached(
-            "SELECT name, id FROM dirs WHERE job = ?1 AND parent = ?2 ORDER BY name",
-        )?;
-        let rows = query.query_map(params![job, parent.0], |row| {
-            Ok((Name::new(row.get::<_, Vec<u8>>(0)?), DirId(row.get(1)?)))
-        })?;
+        let mut query =
+            self.conn.prepare_cached("SELECT name, id FROM dirs WHERE job = ?1 AND parent = ?2 ORDER BY name")?;
+        let rows = query
+            .query_map(params![job, parent.0], |row| Ok((Name::new(row.get::<_, Vec<u8>>(0)?), DirId(row.get(1)?))))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Records a finished folder.
-    pub fn finish_dir(
-        &self,
-        dir: DirId,
-        entry: &[u8],
-        page: ChunkId,
-        packs: &PackSet,
-    ) -> Result<(), CatalogError> {
-        let mut update = self
-            .conn
-            .prepare_cached("UPDATE dirs SET entry = ?2, page = ?3, packs = ?4 WHERE id = ?1")?;
-        update.execute(params![
-            dir.0,
-            entry,
-            page.as_bytes().as_slice(),
-            packs.encode()
-        ])?;
+    pub fn finish_dir(&self, dir: DirId, entry: &[u8], page: ChunkId, packs: &PackSet) -> Result<(), CatalogError> {
+        let mut update = self.conn.prepare_cached("UPDATE dirs SET entry = ?2, page = ?3, packs = ?4 WHERE id = ?1")?;
+        update.execute(params![dir.0, entry, page.as_bytes().as_slice(), packs.encode()])?;
         Ok(())
     }
 
     /// Says that a folder's page does not show its rows any more.
     pub fn open_dir(&self, dir: DirId) -> Result<(), CatalogError> {
-        let mut update = self
-            .conn
-            .prepare_cached("UPDATE dirs SET page = NULL WHERE id = ?1 AND page IS NOT NULL")?;
+        let mut update = self.conn.prepare_cached("UPDATE dirs SET page = NULL WHERE id = ?1 AND page IS NOT NULL")?;
         update.execute([dir.0])?;
         Ok(())
     }
@@ -277,33 +235,20 @@ impl Catalog {
         for (_, below) in self.dirs_below(job, dir)? {
             removed += self.remove_dir(job, below)?;
         }
-        removed += self
-            .conn
-            .execute("DELETE FROM files WHERE dir = ?1", [dir.0])? as u64;
-        self.conn
-            .execute("DELETE FROM dirs WHERE id = ?1", [dir.0])?;
+        removed += self.conn.execute("DELETE FROM files WHERE dir = ?1", [dir.0])? as u64;
+        self.conn.execute("DELETE FROM dirs WHERE id = ?1", [dir.0])?;
         Ok(removed)
     }
 
     /// Names and stats of a folder's files, sorted by name.
     pub fn stats(&self, dir: DirId) -> Result<Vec<(Name, Stat)>, CatalogError> {
-        let mut query = self
-            .conn
-            .prepare_cached("SELECT name, stat FROM files WHERE dir = ?1 ORDER BY name")?;
+        let mut query = self.conn.prepare_cached("SELECT name, stat FROM files WHERE dir = ?1 ORDER BY name")?;
         let mut rows = query.query([dir.0])?;
         let mut out = Vec::new();
         while let Some(row) = rows.next()? {
-            let name = row
-                .get_ref(0)?
-                .as_bytes()
-                .map_err(|_| CatalogError::BrokenRow { what: "a file" })?;
-            let stat = row
-                .get_ref(1)?
-                .as_bytes()
-                .map_err(|_| CatalogError::BrokenRow { what: "a file" })?;
-            let stat = Stat::decode(stat).ok_or(CatalogError::BrokenRow {
-                what: "a file's stat",
-            })?;
+            let name = row.get_ref(0)?.as_bytes().map_err(|_| CatalogError::BrokenRow { what: "a file" })?;
+            let stat = row.get_ref(1)?.as_bytes().map_err(|_| CatalogError::BrokenRow { what: "a file" })?;
+            let stat = Stat::decode(stat).ok_or(CatalogError::BrokenRow { what: "a file's stat" })?;
             out.push((Name::new(name), stat));
         }
         Ok(out)
@@ -311,39 +256,27 @@ impl Catalog {
 
     /// Entry and packs of a file.
     pub fn file(&self, dir: DirId, name: &Name) -> Result<Option<FileRow>, CatalogError> {
-        let mut query = self
-            .conn
-            .prepare_cached("SELECT stat, packs, entry FROM files WHERE dir = ?1 AND name = ?2")?;
+        let mut query =
+            self.conn.prepare_cached("SELECT stat, packs, entry FROM files WHERE dir = ?1 AND name = ?2")?;
         let found = query
             .query_row(params![dir.0, name.as_bytes()], |row| {
-                Ok((
-                    row.get::<_, Vec<u8>>(0)?,
-                    row.get::<_, Vec<u8>>(1)?,
-                    row.get(2)?,
-                ))
+                Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?, row.get(2)?))
             })
             .optional()?;
         let Some((stat, packs, entry)) = found else {
             return Ok(None);
         };
-        let stat = Stat::decode(&stat).ok_or(CatalogError::BrokenRow {
-            what: "a file's stat",
-        })?;
+        let stat = Stat::decode(&stat).ok_or(CatalogError::BrokenRow { what: "a file's stat" })?;
         let mut set = PackSet::default();
         set.decode_into(&packs);
-        Ok(Some(FileRow {
-            name: name.clone(),
-            stat,
-            entry,
-            packs: set,
-        }))
+        Ok(Some(FileRow { name: name.clone(), stat, entry, packs: set }))
     }
 
     /// Records a file; the folder's page is stale from then on.
     pub fn put_file(&self, dir: DirId, row: &FileRow) -> Result<(), CatalogError> {
-        let mut insert = self
-            .conn
-            .prepare_cached("INSERT OR REPLACE INTO files (dir, name, stat, packs, entry) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut insert = self.conn.prepare_cached(
+            "INSERT OR REPLACE INTO files (dir, name, stat, packs, entry) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
         insert.execute(params![
             dir.0,
             row.name.as_bytes(),
@@ -356,9 +289,7 @@ impl Catalog {
 
     /// Forgets a file; the folder's page is stale from then on.
     pub fn remove_file(&self, dir: DirId, name: &Name) -> Result<(), CatalogError> {
-        let mut delete = self
-            .conn
-            .prepare_cached("DELETE FROM files WHERE dir = ?1 AND name = ?2")?;
+        let mut delete = self.conn.prepare_cached("DELETE FROM files WHERE dir = ?1 AND name = ?2")?;
         delete.execute(params![dir.0, name.as_bytes()])?;
         self.open_dir(dir)
     }
@@ -374,10 +305,7 @@ impl Catalog {
             let mut rows = query.query([job])?;
             let mut last: Vec<u8> = Vec::new();
             while let Some(row) = rows.next()? {
-                let bytes = row
-                    .get_ref(0)?
-                    .as_bytes()
-                    .map_err(|_| CatalogError::BrokenRow { what: "packs" })?;
+                let bytes = row.get_ref(0)?.as_bytes().map_err(|_| CatalogError::BrokenRow { what: "packs" })?;
                 // Neighbours mostly lie in the same pack.
                 if bytes != last {
                     set.decode_into(bytes);
@@ -390,20 +318,15 @@ impl Catalog {
 
     /// Forgets what a job's library looked like: the next run reads all of it.
     pub fn forget_library(&self, job: &str) -> Result<(), CatalogError> {
-        self.conn.execute(
-            "DELETE FROM files WHERE dir IN (SELECT id FROM dirs WHERE job = ?1)",
-            [job],
-        )?;
-        self.conn
-            .execute("DELETE FROM dirs WHERE job = ?1", [job])?;
+        self.conn.execute("DELETE FROM files WHERE dir IN (SELECT id FROM dirs WHERE job = ?1)", [job])?;
+        self.conn.execute("DELETE FROM dirs WHERE job = ?1", [job])?;
         Ok(())
     }
 
     /// The blocks of a database's local base.
     pub fn base_blocks(&self, job: &str, path: &Name) -> Result<Vec<BaseBlock>, CatalogError> {
-        let mut query = self.conn.prepare_cached(
-            "SELECT chunk, delta FROM bases WHERE job = ?1 AND path = ?2 ORDER BY block",
-        )?;
+        let mut query =
+            self.conn.prepare_cached("SELECT chunk, delta FROM bases WHERE job = ?1 AND path = ?2 ORDER BY block")?;
         let rows = query.query_map(params![job, path.as_bytes()], |row| {
             let chunk: Vec<u8> = row.get(0)?;
             Ok((chunk, row.get::<_, i64>(1)? as u64))
@@ -411,27 +334,18 @@ impl Catalog {
         let mut out = Vec::new();
         for row in rows {
             let (chunk, delta) = row?;
-            let chunk =
-                ChunkId::from_slice(&chunk).ok_or(CatalogError::BrokenRow { what: "a base" })?;
+            let chunk = ChunkId::from_slice(&chunk).ok_or(CatalogError::BrokenRow { what: "a base" })?;
             out.push(BaseBlock { chunk, delta });
         }
         Ok(out)
     }
 
     /// Replaces the blocks of a database's local base. Call it in a transaction.
-    pub fn set_base_blocks(
-        &self,
-        job: &str,
-        path: &Name,
-        blocks: &[BaseBlock],
-    ) -> Result<(), CatalogError> {
-        self.conn.execute(
-            "DELETE FROM bases WHERE job = ?1 AND path = ?2",
-            params![job, path.as_bytes()],
-        )?;
-        let mut insert = self.conn.prepare_cached(
-            "INSERT INTO bases (job, path, block, chunk, delta) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?;
+    pub fn set_base_blocks(&self, job: &str, path: &Name, blocks: &[BaseBlock]) -> Result<(), CatalogError> {
+        self.conn.execute("DELETE FROM bases WHERE job = ?1 AND path = ?2", params![job, path.as_bytes()])?;
+        let mut insert = self
+            .conn
+            .prepare_cached("INSERT INTO bases (job, path, block, chunk, delta) VALUES (?1, ?2, ?3, ?4, ?5)")?;
         for (n, block) in blocks.iter().enumerate() {
             insert.execute(params![
                 job,

@@ -99,9 +99,8 @@ fn id_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<ChunkId>> {
 
 fn name_of(row: &Row<'_>, column: usize) -> rusqlite::Result<ObjectName> {
     let text: String = row.get(column)?;
-    ObjectName::new(text).map_err(|e| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e))
-    })
+    ObjectName::new(text)
+        .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e)))
 }
 
 fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
@@ -111,23 +110,16 @@ fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 impl Catalog {
     /// Records that a PUT is about to begin.
     pub fn add_pending(&self, pending: &Pending) -> Result<(), CatalogError> {
-        let mut insert = self.conn.prepare_cached(
-            "INSERT OR REPLACE INTO pending (name, size, crc, payload) VALUES (?1, ?2, ?3, ?4)",
-        )?;
-        insert.execute(params![
-            pending.name.as_str(),
-            pending.size.0 as i64,
-            pending.crc64 as i64,
-            pending.payload
-        ])?;
+        let mut insert = self
+            .conn
+            .prepare_cached("INSERT OR REPLACE INTO pending (name, size, crc, payload) VALUES (?1, ?2, ?3, ?4)")?;
+        insert.execute(params![pending.name.as_str(), pending.size.0 as i64, pending.crc64 as i64, pending.payload])?;
         Ok(())
     }
 
     /// PUTs that were begun and not recorded as done.
     pub fn pending(&self) -> Result<Vec<Pending>, CatalogError> {
-        let mut query = self
-            .conn
-            .prepare("SELECT name, size, crc, payload FROM pending ORDER BY name")?;
+        let mut query = self.conn.prepare("SELECT name, size, crc, payload FROM pending ORDER BY name")?;
         let rows = query.query_map([], |row| {
             Ok(Pending {
                 name: name_of(row, 0)?,
@@ -141,9 +133,7 @@ impl Catalog {
 
     /// The PUT is done, or was given up.
     pub fn drop_pending(&self, name: &ObjectName) -> Result<(), CatalogError> {
-        let mut delete = self
-            .conn
-            .prepare_cached("DELETE FROM pending WHERE name = ?1")?;
+        let mut delete = self.conn.prepare_cached("DELETE FROM pending WHERE name = ?1")?;
         delete.execute([name.as_str()])?;
         Ok(())
     }
@@ -160,11 +150,7 @@ impl Catalog {
             let mut update = self.conn.prepare_cached(
                 "UPDATE packs SET segment = coalesce(?2, segment), trusted = max(trusted, ?3) WHERE id = ?1",
             )?;
-            update.execute(params![
-                known.0,
-                segment.map(|s| s.as_bytes().to_vec()),
-                trusted as i64
-            ])?;
+            update.execute(params![known.0, segment.map(|s| s.as_bytes().to_vec()), trusted as i64])?;
             return Ok(known);
         }
         let mut insert = self.conn.prepare_cached(
@@ -205,13 +191,8 @@ impl Catalog {
 
     /// The row of a pack.
     pub fn pack_named(&self, name: &ObjectName) -> Result<Option<PackId>, CatalogError> {
-        let mut query = self
-            .conn
-            .prepare_cached("SELECT id FROM packs WHERE name = ?1")?;
-        Ok(query
-            .query_row([name.as_str()], |row| row.get(0))
-            .optional()?
-            .map(PackId))
+        let mut query = self.conn.prepare_cached("SELECT id FROM packs WHERE name = ?1")?;
+        Ok(query.query_row([name.as_str()], |row| row.get(0)).optional()?.map(PackId))
     }
 
     /// What is known of a pack.
@@ -219,10 +200,7 @@ impl Catalog {
         let mut query = self.conn.prepare_cached(
             "SELECT name, kind, size, crc, header, nonce, manifest_off, manifest_len FROM packs WHERE id = ?1",
         )?;
-        query
-            .query_row([id.0], pack_row)
-            .optional()?
-            .ok_or(CatalogError::BrokenRow { what: "a pack" })
+        query.query_row([id.0], pack_row).optional()?.ok_or(CatalogError::BrokenRow { what: "a pack" })
     }
 
     /// Every pack: row, facts, state, whether a trusted segment lists it.
@@ -250,18 +228,13 @@ impl Catalog {
 
     /// Changes what is believed of a pack.
     pub fn set_pack_state(&self, id: PackId, state: PackState) -> Result<(), CatalogError> {
-        self.conn.execute(
-            "UPDATE packs SET state = ?2 WHERE id = ?1",
-            params![id.0, state.code()],
-        )?;
+        self.conn.execute("UPDATE packs SET state = ?2 WHERE id = ?1", params![id.0, state.code()])?;
         Ok(())
     }
 
     /// Packs that no segment lists yet.
     pub fn unindexed(&self) -> Result<Vec<PackId>, CatalogError> {
-        let mut query = self
-            .conn
-            .prepare("SELECT id FROM packs WHERE segment IS NULL ORDER BY id")?;
+        let mut query = self.conn.prepare("SELECT id FROM packs WHERE segment IS NULL ORDER BY id")?;
         let rows = query.query_map([], |row| row.get(0).map(PackId))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -282,55 +255,34 @@ impl Catalog {
         mut each: impl FnMut(PackId, ChunkFacts) -> Result<(), E>,
     ) -> Result<(), E> {
         let step = |e| E::from(CatalogError::Sqlite(e));
-        let mut query = self
-            .conn
-            .prepare("SELECT off, len, plain, base, id, pack FROM chunks")
-            .map_err(step)?;
+        let mut query = self.conn.prepare("SELECT off, len, plain, base, id, pack FROM chunks").map_err(step)?;
         let mut rows = query.query([]).map_err(step)?;
         while let Some(row) = rows.next().map_err(step)? {
-            each(
-                PackId(row.get(5).map_err(step)?),
-                chunk_row(row).map_err(step)?,
-            )?;
+            each(PackId(row.get(5).map_err(step)?), chunk_row(row).map_err(step)?)?;
         }
         Ok(())
     }
 
     /// Where a chunk lies; packs of trusted segments only if asked.
-    pub fn locations(
-        &self,
-        kind: i64,
-        id: ChunkId,
-        only: Trusted,
-    ) -> Result<Vec<Location>, CatalogError> {
+    pub fn locations(&self, kind: i64, id: ChunkId, only: Trusted) -> Result<Vec<Location>, CatalogError> {
         let mut query = self.conn.prepare_cached(
             "SELECT c.off, c.len, c.plain, c.base, c.id, c.pack FROM chunks c JOIN packs p ON p.id = c.pack
              WHERE c.kind = ?1 AND c.id = ?2 AND p.state = 0 AND p.trusted >= ?3 ORDER BY c.pack",
         )?;
-        let rows = query.query_map(
-            params![kind, id.as_bytes().as_slice(), only as i64],
-            |row| {
-                Ok(Location {
-                    chunk: chunk_row(row)?,
-                    pack: PackId(row.get(5)?),
-                })
-            },
-        )?;
+        let rows = query.query_map(params![kind, id.as_bytes().as_slice(), only as i64], |row| {
+            Ok(Location { chunk: chunk_row(row)?, pack: PackId(row.get(5)?) })
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Number of chunks.
     pub fn chunk_count(&self) -> Result<u64, CatalogError> {
-        Ok(self
-            .conn
-            .query_row("SELECT count(*) FROM chunks", [], |row| unsigned(row, 0))?)
+        Ok(self.conn.query_row("SELECT count(*) FROM chunks", [], |row| unsigned(row, 0))?)
     }
 
     /// True if the segment was read before.
     pub fn has_segment(&self, id: ObjectId) -> Result<bool, CatalogError> {
-        let mut query = self
-            .conn
-            .prepare_cached("SELECT 1 FROM segments WHERE id = ?1")?;
+        let mut query = self.conn.prepare_cached("SELECT 1 FROM segments WHERE id = ?1")?;
         Ok(query.exists([id.as_bytes().as_slice()])?)
     }
 
@@ -342,17 +294,10 @@ impl Catalog {
         trusted: Trusted,
         packs: &[PackId],
     ) -> Result<(), CatalogError> {
-        let mut insert = self.conn.prepare_cached(
-            "INSERT OR REPLACE INTO segments (id, writer, trusted) VALUES (?1, ?2, ?3)",
-        )?;
-        insert.execute(params![
-            id.as_bytes().as_slice(),
-            writer.as_bytes().as_slice(),
-            trusted as i64
-        ])?;
-        let mut update = self
-            .conn
-            .prepare_cached("UPDATE packs SET segment = ?2 WHERE id = ?1")?;
+        let mut insert =
+            self.conn.prepare_cached("INSERT OR REPLACE INTO segments (id, writer, trusted) VALUES (?1, ?2, ?3)")?;
+        insert.execute(params![id.as_bytes().as_slice(), writer.as_bytes().as_slice(), trusted as i64])?;
+        let mut update = self.conn.prepare_cached("UPDATE packs SET segment = ?2 WHERE id = ?1")?;
         for pack in packs {
             update.execute(params![pack.0, id.as_bytes().as_slice()])?;
         }
@@ -365,10 +310,7 @@ impl Catalog {
             "UPDATE packs SET trusted = 0 WHERE segment IN (SELECT id FROM segments WHERE writer = ?1)",
             [writer.as_bytes().as_slice()],
         )?;
-        self.conn.execute(
-            "UPDATE segments SET trusted = 0 WHERE writer = ?1",
-            [writer.as_bytes().as_slice()],
-        )?;
+        self.conn.execute("UPDATE segments SET trusted = 0 WHERE writer = ?1", [writer.as_bytes().as_slice()])?;
         Ok(())
     }
 }

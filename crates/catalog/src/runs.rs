@@ -48,21 +48,12 @@ pub struct RunRow {
 impl Catalog {
     /// A run begins.
     pub fn begin_run(&self, job: &str, kind: &str, at: Time) -> Result<i64, CatalogError> {
-        self.conn.execute(
-            "INSERT INTO runs (job, kind, started) VALUES (?1, ?2, ?3)",
-            params![job, kind, at.0],
-        )?;
+        self.conn.execute("INSERT INTO runs (job, kind, started) VALUES (?1, ?2, ?3)", params![job, kind, at.0])?;
         Ok(self.conn.last_insert_rowid())
     }
 
     /// A run ends.
-    pub fn end_run(
-        &self,
-        run: i64,
-        at: Time,
-        outcome: RunOutcome,
-        summary: &str,
-    ) -> Result<(), CatalogError> {
+    pub fn end_run(&self, run: i64, at: Time, outcome: RunOutcome, summary: &str) -> Result<(), CatalogError> {
         self.conn.execute(
             "UPDATE runs SET ended = ?2, outcome = ?3, summary = ?4 WHERE id = ?1",
             params![run, at.0, outcome.word(), summary],
@@ -81,20 +72,16 @@ impl Catalog {
 
     /// What a run could not do.
     pub fn failures(&self, run: i64) -> Result<Vec<(Name, String)>, CatalogError> {
-        let mut query = self
-            .conn
-            .prepare("SELECT path, reason FROM failures WHERE run = ?1 ORDER BY rowid")?;
-        let rows = query.query_map([run], |row| {
-            Ok((Name::new(row.get::<_, Vec<u8>>(0)?), row.get(1)?))
-        })?;
+        let mut query = self.conn.prepare("SELECT path, reason FROM failures WHERE run = ?1 ORDER BY rowid")?;
+        let rows = query.query_map([run], |row| Ok((Name::new(row.get::<_, Vec<u8>>(0)?), row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The newest runs first.
     pub fn runs(&self, most: u32) -> Result<Vec<RunRow>, CatalogError> {
-        let mut query = self.conn.prepare(
-            "SELECT id, job, kind, started, ended, outcome, summary FROM runs ORDER BY id DESC LIMIT ?1",
-        )?;
+        let mut query = self
+            .conn
+            .prepare("SELECT id, job, kind, started, ended, outcome, summary FROM runs ORDER BY id DESC LIMIT ?1")?;
         let rows = query.query_map([most], |row| {
             Ok(RunRow {
                 id: row.get(0)?,

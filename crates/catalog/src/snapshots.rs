@@ -45,48 +45,30 @@ impl Catalog {
 
     /// All known snapshots, oldest first.
     pub fn snapshots(&self) -> Result<Vec<SnapshotRow>, CatalogError> {
-        let mut query = self
-            .conn
-            .prepare("SELECT name, time, payload, standing FROM snapshots ORDER BY time, name")?;
-        let rows = query.query_map([], |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get::<_, i64>(1)?,
-                row.get(2)?,
-                row.get(3)?,
-            ))
-        })?;
+        let mut query = self.conn.prepare("SELECT name, time, payload, standing FROM snapshots ORDER BY time, name")?;
+        let rows = query
+            .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?, row.get(3)?)))?;
         let mut out = Vec::new();
         for row in rows {
             let (name, time, payload, standing) = row?;
-            let name = ObjectName::new(name)
-                .map_err(|_| CatalogError::BrokenRow { what: "a snapshot" })?;
-            out.push(SnapshotRow {
-                name,
-                time: Time(time),
-                payload,
-                standing,
-            });
+            let name = ObjectName::new(name).map_err(|_| CatalogError::BrokenRow { what: "a snapshot" })?;
+            out.push(SnapshotRow { name, time: Time(time), payload, standing });
         }
         Ok(out)
     }
 
     /// Forgets a snapshot that is in no store any more.
     pub fn drop_snapshot(&self, name: &ObjectName) -> Result<(), CatalogError> {
-        self.conn
-            .execute("DELETE FROM snapshots WHERE name = ?1", [name.as_str()])?;
+        self.conn.execute("DELETE FROM snapshots WHERE name = ?1", [name.as_str()])?;
         Ok(())
     }
 
     /// Where a job stands.
     pub fn job(&self, job: &str) -> Result<JobState, CatalogError> {
-        let mut query = self
-            .conn
-            .prepare("SELECT snapshot, refs, refs_depth, packs FROM jobs WHERE job = ?1")?;
+        let mut query = self.conn.prepare("SELECT snapshot, refs, refs_depth, packs FROM jobs WHERE job = ?1")?;
         let found = query
             .query_row([job], |row| {
-                let (snapshot, refs): (Option<String>, Option<Vec<u8>>) =
-                    (row.get(0)?, row.get(1)?);
+                let (snapshot, refs): (Option<String>, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
                 let packs: Option<Vec<u8>> = row.get(3)?;
                 let mut set = PackSet::default();
                 set.decode_into(&packs.unwrap_or_default());

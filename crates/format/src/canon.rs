@@ -10,10 +10,7 @@ use crate::{FEATURES, FORMAT, FormatError};
 /// Serialises. Structs declare their fields in alphabetical order, so that what
 /// comes out is canonical; a test holds every document type to it.
 pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> {
-    serde_json::to_vec(value).map_err(|e| FormatError::Failed {
-        what: "writing JSON",
-        detail: e.to_string(),
-    })
+    serde_json::to_vec(value).map_err(|e| FormatError::Failed { what: "writing JSON", detail: e.to_string() })
 }
 
 /// Parses; `what` names the document in errors.
@@ -35,14 +32,8 @@ impl Common {
         if self.format != u64::from(FORMAT) {
             return Err(FormatError::NewerFormat { found: self.format });
         }
-        if let Some(unknown) = self
-            .features
-            .iter()
-            .find(|f| !FEATURES.contains(&f.as_str()))
-        {
-            return Err(FormatError::UnknownFeature {
-                feature: unknown.clone(),
-            });
+        if let Some(unknown) = self.features.iter().find(|f| !FEATURES.contains(&f.as_str())) {
+            return Err(FormatError::UnknownFeature { feature: unknown.clone() });
         }
         let found = self.repository.clone().unwrap_or_default();
         match repository {
@@ -75,9 +66,7 @@ impl Serialize for B64 {
 impl<'de> Deserialize<'de> for B64 {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'_, str>::deserialize(d)?;
-        decode(&text)
-            .map(B64)
-            .ok_or_else(|| serde::de::Error::custom("broken base64"))
+        decode(&text).map(B64).ok_or_else(|| serde::de::Error::custom("broken base64"))
     }
 }
 
@@ -98,19 +87,10 @@ mod tests {
     #[test]
     fn versions_features_and_repositories_are_checked_first() {
         let ours = RepositoryId::new([7; 16]);
-        let check = |json: &str| {
-            checked::<serde_json::Value>("test", json.as_bytes(), Some(ours)).map(|_| ())
-        };
-        assert!(
-            check(&format!(
-                r#"{{"features":[],"format":1,"repository":"{ours}","x":1}}"#
-            ))
-            .is_ok()
-        );
+        let check = |json: &str| checked::<serde_json::Value>("test", json.as_bytes(), Some(ours)).map(|_| ());
+        assert!(check(&format!(r#"{{"features":[],"format":1,"repository":"{ours}","x":1}}"#)).is_ok());
         assert!(matches!(
-            check(&format!(
-                r#"{{"features":[],"format":2,"repository":"{ours}"}}"#
-            )),
+            check(&format!(r#"{{"features":[],"format":2,"repository":"{ours}"}}"#)),
             Err(FormatError::NewerFormat { found: 2 })
         ));
         assert!(matches!(

@@ -23,12 +23,7 @@ impl Default for Chunking {
     /// 4 to 16 MiB, about 5 on average: an edited header costs one chunk, and
     /// four fifths of the bytes are never scanned.
     fn default() -> Self {
-        Self {
-            db: Bytes::mib(1),
-            mask_bits: 20,
-            max: Bytes::mib(16),
-            min: Bytes::mib(4),
-        }
+        Self { db: Bytes::mib(1), mask_bits: 20, max: Bytes::mib(16), min: Bytes::mib(4) }
     }
 }
 
@@ -41,10 +36,7 @@ impl Chunking {
             && (1..=40).contains(&self.mask_bits);
         match fits {
             true => Ok(()),
-            false => Err(FormatError::malformed(
-                "config",
-                "chunking parameters out of range",
-            )),
+            false => Err(FormatError::malformed("config", "chunking parameters out of range")),
         }
     }
 }
@@ -64,9 +56,7 @@ impl Cutter {
     /// Derives the gear table from the id key.
     pub fn new(chunking: &Chunking, key: &IdKey) -> Self {
         let mut table = Box::new([0u64; 256]);
-        let mut output = blake3::Hasher::new_keyed(key.secret())
-            .update(b"darkslide gear table")
-            .finalize_xof();
+        let mut output = blake3::Hasher::new_keyed(key.secret()).update(b"darkslide gear table").finalize_xof();
         for word in table.iter_mut() {
             let mut bytes = [0; 8];
             output.fill(&mut bytes);
@@ -85,18 +75,37 @@ impl Cutter {
         self.max
     }
 
+    /// Begins a chunk.
+    pub fn begin(&self) -> Scan<'_> {
+        Scan { cutter: self, hasher: gearhash::Hasher::new(&self.table), seen: 0 }
+    }
+
     /// Length of the chunk at the start of `bytes`, which holds the rest of the
     /// file or at least [`Cutter::max`] bytes of it.
     pub fn cut(&self, bytes: &[u8]) -> usize {
-        let bytes = &bytes[..bytes.len().min(self.max)];
-        if bytes.len() <= self.min {
-            return bytes.len();
-        }
-        let mut hasher = gearhash::Hasher::new(&self.table);
-        hasher.update(&bytes[self.min - WINDOW..self.min]);
-        hasher
-            .next_match(&bytes[self.min..], self.mask)
-            .map_or(bytes.len(), |past| self.min + past)
+        self.begin().feed(bytes).unwrap_or(bytes.len())
+    }
+}
+
+/// The search for the end of one chunk, piece by piece.
+pub struct Scan<'c> {
+    cutter: &'c Cutter,
+    hasher: gearhash::Hasher<'c>,
+    seen: usize,
+}
+
+impl Scan<'_> {
+    /// Looks at the next bytes; how many of them belong to the chunk, if it ends
+    /// among them.
+    pub fn feed(&mut self, piece: &[u8]) -> Option<usize> {
+        let Cutter { min, max, mask, .. } = *self.cutter;
+        let room = piece.len().min(max - self.seen);
+        let at = |offset: usize| offset.clamp(self.seen, self.seen + room) - self.seen;
+        let (warm, scan) = (at(min - WINDOW), at(min));
+        self.hasher.update(&piece[warm..scan]);
+        let hit = self.hasher.next_match(&piece[scan..room], mask).map(|past| scan + past);
+        self.seen += room;
+        hit.or((self.seen == max).then_some(room))
     }
 }
 
@@ -106,12 +115,7 @@ mod tests {
     use darkslide_words::{Rng as _, SeededRng};
 
     fn chunking() -> Chunking {
-        Chunking {
-            db: Bytes::mib(1),
-            mask_bits: 12,
-            max: Bytes::kib(64),
-            min: Bytes::kib(16),
-        }
+        Chunking { db: Bytes::mib(1), mask_bits: 12, max: Bytes::kib(64), min: Bytes::kib(16) }
     }
 
     fn cuts(cutter: &Cutter, mut data: &[u8]) -> Vec<usize> {
@@ -136,8 +140,7 @@ mod tests {
     }
 
     const GOLDEN: &[usize] = &[
-        19805, 16895, 17195, 17890, 20073, 18426, 18616, 16762, 20440, 21461, 18235, 22899, 25965,
-        21874, 16586, 6878,
+        19805, 16895, 17195, 17890, 20073, 18426, 18616, 16762, 20440, 21461, 18235, 22899, 25965, 21874, 16586, 6878,
     ];
 
     #[test]
@@ -148,9 +151,7 @@ mod tests {
         let naive = |bytes: &[u8]| {
             let mut h = 0u64;
             for at in 16 * 1024 - 64..bytes.len().min(64 * 1024) {
-                h = h
-                    .wrapping_mul(2)
-                    .wrapping_add(cutter.table[usize::from(bytes[at])]);
+                h = h.wrapping_mul(2).wrapping_add(cutter.table[usize::from(bytes[at])]);
                 if at + 1 > 16 * 1024 && h >> 52 == 0 {
                     return at + 1;
                 }
@@ -175,6 +176,27 @@ mod tests {
         let after = tail_cuts(&cutter, &data);
         let same = before.intersection(&after).count();
         assert!(same * 10 > before.len() * 8, "{same} of {}", before.len());
+    }
+
+    #[test]
+    fn pieces_do_not_matter() {
+        let mut data = vec![0; 400_000];
+        SeededRng::new(4).fill(&mut data);
+        let cutter = Cutter::new(&chunking(), &IdKey::new([1; 32]));
+        let whole = cuts(&cutter, &data);
+        for step in [1000, 4096, 16 * 1024, 65_536, 100_000] {
+            let (mut found, mut scan, mut len) = (Vec::new(), cutter.begin(), 0);
+            for mut piece in data.chunks(step) {
+                while let Some(n) = scan.feed(piece) {
+                    found.push(len + n);
+                    (scan, len) = (cutter.begin(), 0);
+                    piece = &piece[n..];
+                }
+                len += piece.len();
+            }
+            found.extend((len > 0).then_some(len));
+            assert_eq!(found, whole, "{step}");
+        }
     }
 
     fn tail_cuts(cutter: &Cutter, data: &[u8]) -> std::collections::HashSet<usize> {

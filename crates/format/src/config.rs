@@ -28,31 +28,20 @@ pub struct Header {
 impl Header {
     /// Founding facts of a new repository.
     pub fn new(repository: RepositoryId, owner: &PublicKey, created: Time) -> Self {
-        Self {
-            created,
-            features: Vec::new(),
-            format: FORMAT,
-            owner: B64(owner.as_bytes().to_vec()),
-            repository,
-        }
+        Self { created, features: Vec::new(), format: FORMAT, owner: B64(owner.as_bytes().to_vec()), repository }
     }
 
     /// Parses and checks.
     pub fn parse(bytes: &[u8]) -> Result<Self, FormatError> {
-        FormatError::limit(
-            "darkslide.json",
-            bytes.len() as u64,
-            crate::limits::PLAIN_OBJECT_MAX as u64,
-        )?;
+        FormatError::limit("darkslide.json", bytes.len() as u64, crate::limits::PLAIN_OBJECT_MAX as u64)?;
         let header: Self = canon::checked("darkslide.json", bytes, None)?;
         header.owner_key().map(|_| header.clone())
     }
 
     /// The owner's key.
     pub fn owner_key(&self) -> Result<PublicKey, FormatError> {
-        PublicKey::from_bytes(&self.owner.0).ok_or_else(|| {
-            FormatError::malformed("darkslide.json", "the owner is not an Ed25519 key")
-        })
+        PublicKey::from_bytes(&self.owner.0)
+            .ok_or_else(|| FormatError::malformed("darkslide.json", "the owner is not an Ed25519 key"))
     }
 }
 
@@ -85,10 +74,7 @@ pub struct PackSizes {
 
 impl Default for PackSizes {
     fn default() -> Self {
-        Self {
-            target: Bytes::mib(64),
-            warm_below: Bytes::kib(128),
-        }
+        Self { target: Bytes::mib(64), warm_below: Bytes::kib(128) }
     }
 }
 
@@ -130,10 +116,7 @@ impl Config {
         let config: Self = canon::checked("config", payload, Some(repository))?;
         config.chunking.check()?;
         if config.recipients.is_empty() || !PACK_TARGET.contains(&config.pack.target.0) {
-            return Err(FormatError::malformed(
-                "config",
-                "no recipients, or a pack target out of range",
-            ));
+            return Err(FormatError::malformed("config", "no recipients, or a pack target out of range"));
         }
         config.data_recipients()?;
         config.index_recipients()?;
@@ -155,9 +138,7 @@ impl Config {
             .epochs
             .iter()
             .find(|e| e.epoch == self.epoch)
-            .ok_or_else(|| {
-                FormatError::malformed("config", "the current epoch has no recipient")
-            })?;
+            .ok_or_else(|| FormatError::malformed("config", "the current epoch has no recipient"))?;
         Recipients::parse(self.people().chain([epoch.recipient.as_str()]))
     }
 

@@ -11,9 +11,7 @@ pub enum FormatError {
         found: u64,
     },
     /// Needs a feature that this version does not have.
-    #[error(
-        "it needs the feature `{feature}`, which this Darkslide does not know: use a newer one"
-    )]
+    #[error("it needs the feature `{feature}`, which this Darkslide does not know: use a newer one")]
     UnknownFeature {
         /// The feature's name.
         feature: String,
@@ -111,10 +109,7 @@ pub enum FormatError {
 
 impl FormatError {
     pub(crate) fn malformed(what: &'static str, detail: impl std::fmt::Display) -> Self {
-        Self::Malformed {
-            what,
-            detail: detail.to_string(),
-        }
+        Self::Malformed { what, detail: detail.to_string() }
     }
 
     pub(crate) fn limit(what: &'static str, found: u64, limit: u64) -> Result<(), Self> {

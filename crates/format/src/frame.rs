@@ -23,9 +23,8 @@ pub enum Packing {
 
 /// Extensions of files whose format compresses already.
 const COMPRESSED: &[&str] = &[
-    "jpg", "jpeg", "jpe", "heic", "heif", "hif", "avif", "webp", "jxl", "png", "gif", "mp4", "mov",
-    "m4v", "mts", "m2ts", "lrv", "thm", "mp3", "m4a", "aac", "zip", "gz", "xz", "zst", "7z", "rar",
-    "crm", "braw", "insv",
+    "jpg", "jpeg", "jpe", "heic", "heif", "hif", "avif", "webp", "jxl", "png", "gif", "mp4", "mov", "m4v", "mts",
+    "m2ts", "lrv", "thm", "mp3", "m4a", "aac", "zip", "gz", "xz", "zst", "7z", "rar", "crm", "braw", "insv",
 ];
 /// Extensions of texts and databases, which deserve a better level.
 const DENSE: &[&str] = &[
@@ -74,11 +73,7 @@ fn entropy(chunk: &[u8]) -> f64 {
         total += (sample.len() / 2 * 2) as u32;
     }
     let total = f64::from(total.max(1));
-    (0..256)
-        .map(|i| f64::from(counts[0][i] + counts[1][i]) / total)
-        .filter(|p| *p > 0.0)
-        .map(|p| -p * p.log2())
-        .sum()
+    (0..256).map(|i| f64::from(counts[0][i] + counts[1][i]) / total).filter(|p| *p > 0.0).map(|p| -p * p.log2()).sum()
 }
 
 /// True if level −1 makes 64 KiB of every MiB at least 3 % smaller.
@@ -100,10 +95,7 @@ pub struct Framer {
 }
 
 fn failed(e: impl std::fmt::Display) -> FormatError {
-    FormatError::Failed {
-        what: "compressing",
-        detail: e.to_string(),
-    }
+    FormatError::Failed { what: "compressing", detail: e.to_string() }
 }
 
 /// A chunk ready for a pack.
@@ -126,22 +118,15 @@ impl Framer {
     }
 
     /// Frames a chunk; what would not shrink by 2 % stays raw.
-    pub fn frame<'a>(
-        &'a mut self,
-        plain: &'a [u8],
-        packing: Packing,
-    ) -> Result<Frame<'a>, FormatError> {
+    pub fn frame<'a>(&'a mut self, plain: &'a [u8], packing: Packing) -> Result<Frame<'a>, FormatError> {
         let compressor = match packing {
             Packing::Raw => return Ok(Frame::Raw(plain)),
             Packing::Fast => &mut self.fast,
             Packing::Dense => &mut self.dense,
         };
         self.space.clear();
-        self.space
-            .reserve(zstd::zstd_safe::compress_bound(plain.len()));
-        let len = compressor
-            .compress_to_buffer(plain, &mut self.space)
-            .map_err(failed)?;
+        self.space.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        let len = compressor.compress_to_buffer(plain, &mut self.space).map_err(failed)?;
         match len + RAW_HEAD < plain.len() - plain.len() / 50 {
             true => Ok(Frame::Packed(&self.space[..len])),
             false => Ok(Frame::Raw(plain)),
@@ -151,18 +136,12 @@ impl Framer {
 
 /// A frame made with `base` as its prefix, as `zstd --patch-from` makes it.
 pub fn delta(plain: &[u8], base: &[u8]) -> Result<Vec<u8>, FormatError> {
-    let mut encoder =
-        zstd::stream::Encoder::with_ref_prefix(Vec::new(), 3, base).map_err(failed)?;
+    let mut encoder = zstd::stream::Encoder::with_ref_prefix(Vec::new(), 3, base).map_err(failed)?;
     // The window must reach over the chunk back to the start of the prefix.
-    let window = (plain.len() + base.len())
-        .max(1024)
-        .next_power_of_two()
-        .trailing_zeros();
+    let window = (plain.len() + base.len()).max(1024).next_power_of_two().trailing_zeros();
     encoder.window_log(window.clamp(10, 27)).map_err(failed)?;
     encoder.long_distance_matching(true).map_err(failed)?;
-    encoder
-        .set_pledged_src_size(Some(plain.len() as u64))
-        .map_err(failed)?;
+    encoder.set_pledged_src_size(Some(plain.len() as u64)).map_err(failed)?;
     encoder.write_all(plain).map_err(failed)?;
     encoder.finish().map_err(failed)
 }
@@ -174,10 +153,7 @@ pub fn undelta(frame: &[u8], base: &[u8], plain_len: usize) -> Result<Vec<u8>, F
     let mut decoder = zstd::stream::read::Decoder::with_ref_prefix(frame, base).map_err(bad)?;
     decoder.window_log_max(27).map_err(bad)?;
     let mut plain = Vec::with_capacity(plain_len);
-    decoder
-        .take(plain_len as u64 + 1)
-        .read_to_end(&mut plain)
-        .map_err(bad)?;
+    decoder.take(plain_len as u64 + 1).read_to_end(&mut plain).map_err(bad)?;
     expect_len(plain.len(), plain_len)?;
     Ok(plain)
 }
@@ -185,10 +161,7 @@ pub fn undelta(frame: &[u8], base: &[u8], plain_len: usize) -> Result<Vec<u8>, F
 fn expect_len(found: usize, wanted: usize) -> Result<(), FormatError> {
     match found == wanted {
         true => Ok(()),
-        false => Err(FormatError::malformed(
-            "a frame",
-            format!("{found} bytes where {wanted} were promised"),
-        )),
+        false => Err(FormatError::malformed("a frame", format!("{found} bytes where {wanted} were promised"))),
     }
 }
 
@@ -227,12 +200,7 @@ impl Unframer {
     }
 
     /// Decodes exactly one frame of exactly `plain_len` bytes, appending to `out`.
-    pub fn decode(
-        &mut self,
-        frame: &[u8],
-        plain_len: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), FormatError> {
+    pub fn decode(&mut self, frame: &[u8], plain_len: usize, out: &mut Vec<u8>) -> Result<(), FormatError> {
         if let Some(whole) = single_raw_block(frame, plain_len) {
             out.extend_from_slice(whole);
             return Ok(());
@@ -249,10 +217,7 @@ impl Unframer {
                 .map_err(|e| FormatError::malformed("a frame", format!("{e} (space {spare})")))?;
             return expect_len(out.len(), plain_len);
         }
-        let plain = self
-            .0
-            .decompress(frame, plain_len)
-            .map_err(|e| FormatError::malformed("a frame", e))?;
+        let plain = self.0.decompress(frame, plain_len).map_err(|e| FormatError::malformed("a frame", e))?;
         expect_len(plain.len(), plain_len)?;
         out.extend_from_slice(&plain);
         Ok(())
@@ -284,9 +249,7 @@ pub fn frame_len(stream: &[u8]) -> Result<usize, FormatError> {
     zstd::zstd_safe::find_frame_compressed_size(stream)
         .ok()
         .filter(|len| *len > 0 && *len <= stream.len())
-        .ok_or_else(|| {
-            FormatError::malformed("a pack", "no complete zstd frame where one should start")
-        })
+        .ok_or_else(|| FormatError::malformed("a pack", "no complete zstd frame where one should start"))
 }
 
 /// Compresses a sealed JSON object.
@@ -295,19 +258,12 @@ pub fn pack_json(plain: &[u8]) -> Result<Vec<u8>, FormatError> {
 }
 
 /// Decompresses a sealed JSON object of at most `limit` bytes.
-pub fn unpack_json(
-    what: &'static str,
-    packed: &[u8],
-    limit: usize,
-) -> Result<Vec<u8>, FormatError> {
+pub fn unpack_json(what: &'static str, packed: &[u8], limit: usize) -> Result<Vec<u8>, FormatError> {
     use std::io::Read as _;
     let bad = |e: std::io::Error| FormatError::malformed(what, e);
     let decoder = zstd::stream::read::Decoder::new(packed).map_err(bad)?;
     let mut plain = Vec::new();
-    decoder
-        .take(limit as u64 + 1)
-        .read_to_end(&mut plain)
-        .map_err(bad)?;
+    decoder.take(limit as u64 + 1).read_to_end(&mut plain).map_err(bad)?;
     FormatError::limit(what, plain.len() as u64, limit as u64)?;
     Ok(plain)
 }
@@ -325,17 +281,7 @@ mod tests {
 
     #[test]
     fn raw_frames_are_zstd_frames() {
-        for len in [
-            0,
-            1,
-            255,
-            256,
-            BLOCK - 1,
-            BLOCK,
-            BLOCK + 1,
-            3 * BLOCK,
-            3 * BLOCK + 77,
-        ] {
+        for len in [0, 1, 255, 256, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 77] {
             let plain = noise(len);
             let mut frame = Vec::new();
             put_raw(&plain, |piece| frame.extend_from_slice(piece));
@@ -343,17 +289,9 @@ mod tests {
             assert_eq!(frame_len(&frame).unwrap(), frame.len());
             assert_eq!(zstd::stream::decode_all(&frame[..]).unwrap(), plain);
             let mut out = Vec::new();
-            Unframer::new()
-                .unwrap()
-                .decode(&frame, len, &mut out)
-                .unwrap();
+            Unframer::new().unwrap().decode(&frame, len, &mut out).unwrap();
             assert_eq!(out, plain);
-            assert!(
-                Unframer::new()
-                    .unwrap()
-                    .decode(&frame, len + 1, &mut Vec::new())
-                    .is_err()
-            );
+            assert!(Unframer::new().unwrap().decode(&frame, len + 1, &mut Vec::new()).is_err());
         }
     }
 
@@ -364,13 +302,8 @@ mod tests {
         assert_eq!(choose(Some("tif"), &smooth), Packing::Fast);
         assert_eq!(choose(Some("xmp"), &noise(5000)), Packing::Dense);
         let mut framer = Framer::new().unwrap();
-        assert!(matches!(
-            framer.frame(&noise(10_000), Packing::Dense).unwrap(),
-            Frame::Raw(_)
-        ));
-        assert!(
-            matches!(framer.frame(&smooth, Packing::Fast).unwrap(), Frame::Packed(p) if p.len() < 10_000)
-        );
+        assert!(matches!(framer.frame(&noise(10_000), Packing::Dense).unwrap(), Frame::Raw(_)));
+        assert!(matches!(framer.frame(&smooth, Packing::Fast).unwrap(), Frame::Packed(p) if p.len() < 10_000));
         // A 16-bit RAW without compression has high entropy but repeats: not raw.
         let mut repeated = noise(3000);
         repeated = repeated.repeat(400);

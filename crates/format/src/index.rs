@@ -46,9 +46,7 @@ impl IndexPack {
 
     /// The CRC64NVME.
     pub fn crc(&self) -> Option<u64> {
-        u64::from_str_radix(&self.crc64, 16)
-            .ok()
-            .filter(|_| self.crc64.len() == 16)
+        u64::from_str_radix(&self.crc64, 16).ok().filter(|_| self.crc64.len() == 16)
     }
 
     fn check(&self) -> Result<(), FormatError> {
@@ -57,23 +55,13 @@ impl IndexPack {
             Some(Kind::Warm) => PackKind::Warm,
             Some(Kind::Trees) => PackKind::Trees,
             _ => {
-                return Err(FormatError::malformed(
-                    "an index segment",
-                    format!("`{}` is no pack", self.object),
-                ));
+                return Err(FormatError::malformed("an index segment", format!("`{}` is no pack", self.object)));
             }
         };
         if kind != self.kind || self.crc().is_none() || self.nonce.0.len() != 16 {
-            return Err(FormatError::malformed(
-                "an index segment",
-                format!("the row of {}", self.object),
-            ));
+            return Err(FormatError::malformed("an index segment", format!("the row of {}", self.object)));
         }
-        FormatError::limit(
-            "an age header",
-            self.header.0.len() as u64,
-            crate::limits::HEADER_MAX as u64,
-        )?;
+        FormatError::limit("an age header", self.header.0.len() as u64, crate::limits::HEADER_MAX as u64)?;
         FormatError::limit("a pack", self.size.0, crate::limits::PACK_MAX)?;
         self.chunks.iter().try_for_each(ChunkRow::check)
     }
@@ -100,21 +88,8 @@ pub struct Segment {
 
 impl Segment {
     /// A segment of these packs.
-    pub fn new(
-        repository: RepositoryId,
-        writer: WriterId,
-        time: Time,
-        packs: Vec<IndexPack>,
-    ) -> Self {
-        Self {
-            features: Vec::new(),
-            format: FORMAT,
-            packs,
-            repository,
-            supersedes: Vec::new(),
-            time,
-            writer,
-        }
+    pub fn new(repository: RepositoryId, writer: WriterId, time: Time, packs: Vec<IndexPack>) -> Self {
+        Self { features: Vec::new(), format: FORMAT, packs, repository, supersedes: Vec::new(), time, writer }
     }
 
     /// Parses and checks a payload.

@@ -25,9 +25,7 @@ impl KeyPair {
 
     /// From `AGE-SECRET-KEY-1…`.
     pub fn parse(text: &str) -> Result<Self, FormatError> {
-        text.parse()
-            .map(Self)
-            .map_err(|e: &str| FormatError::BadIdentity(e.to_string()))
+        text.parse().map(Self).map_err(|e: &str| FormatError::BadIdentity(e.to_string()))
     }
 
     /// `AGE-SECRET-KEY-1…`.
@@ -38,6 +36,10 @@ impl KeyPair {
     /// `age1…`.
     pub fn recipient(&self) -> String {
         self.0.to_public().to_string()
+    }
+
+    pub(crate) fn key(&self) -> &x25519::Identity {
+        &self.0
     }
 
     /// What opens.
@@ -88,28 +90,19 @@ pub struct RepositoryKeys {
 impl RepositoryKeys {
     /// New secrets with a first epoch.
     pub fn generate(id_key: [u8; 32]) -> Self {
-        Self {
-            epochs: vec![(Count(1), KeyPair::generate())],
-            id_key: IdKey::new(id_key),
-            index: KeyPair::generate(),
-        }
+        Self { epochs: vec![(Count(1), KeyPair::generate())], id_key: IdKey::new(id_key), index: KeyPair::generate() }
     }
 
     /// The epochs as a config lists them.
     pub fn epoch_recipients(&self) -> Vec<EpochRecipient> {
-        let row = |(epoch, pair): &(Count, KeyPair)| EpochRecipient {
-            epoch: *epoch,
-            recipient: pair.recipient(),
-        };
+        let row = |(epoch, pair): &(Count, KeyPair)| EpochRecipient { epoch: *epoch, recipient: pair.recipient() };
         self.epochs.iter().map(row).collect()
     }
 
     /// Seals them.
     pub fn seal(&self, repository: RepositoryId, to: &Recipients) -> Result<Vec<u8>, FormatError> {
-        let secret = |(epoch, pair): &(Count, KeyPair)| EpochSecret {
-            epoch: *epoch,
-            identity: pair.secret_text().to_string(),
-        };
+        let secret =
+            |(epoch, pair): &(Count, KeyPair)| EpochSecret { epoch: *epoch, identity: pair.secret_text().to_string() };
         let doc = KeysDoc {
             epochs: self.epochs.iter().map(secret).collect(),
             features: Vec::new(),
@@ -129,16 +122,12 @@ impl RepositoryKeys {
             return Err(FormatError::WrongKeys { what: "id key" });
         }
         if self.index.recipient() != config.index_recipient {
-            return Err(FormatError::WrongKeys {
-                what: "index identity",
-            });
+            return Err(FormatError::WrongKeys { what: "index identity" });
         }
         let ours = self.epoch_recipients();
         match config.epochs.iter().all(|e| ours.contains(e)) {
             true => Ok(()),
-            false => Err(FormatError::WrongKeys {
-                what: "identity of an epoch",
-            }),
+            false => Err(FormatError::WrongKeys { what: "identity of an epoch" }),
         }
     }
 }
@@ -149,11 +138,7 @@ fn seal_doc(doc: &KeysDoc, to: &Recipients) -> Result<Vec<u8>, FormatError> {
 }
 
 /// Seals the owner key of a repository founded for absent identities.
-pub fn seal_owner(
-    owner: &SecretKey,
-    repository: RepositoryId,
-    to: &Recipients,
-) -> Result<Vec<u8>, FormatError> {
+pub fn seal_owner(owner: &SecretKey, repository: RepositoryId, to: &Recipients) -> Result<Vec<u8>, FormatError> {
     let doc = KeysDoc {
         epochs: Vec::new(),
         features: Vec::new(),
@@ -184,16 +169,12 @@ pub fn open(
     config: &Config,
 ) -> Result<Opened, FormatError> {
     let packed = seal::open(bytes, identities, SMALL_SEALED_MAX)?;
-    let plain =
-        zeroize::Zeroizing::new(frame::unpack_json("keys object", &packed, SMALL_PLAIN_MAX)?);
+    let plain = zeroize::Zeroizing::new(frame::unpack_json("keys object", &packed, SMALL_PLAIN_MAX)?);
     let doc: KeysDoc = canon::checked("keys object", &plain, Some(header.repository))?;
     let missing = |what: &'static str| FormatError::malformed("keys object", format!("no {what}"));
     if doc.kind == "owner" {
         let seed = doc.owner_key.ok_or_else(|| missing("owner_key"))?;
-        let seed: [u8; 32] = seed
-            .0
-            .try_into()
-            .map_err(|_| missing("owner_key of 32 bytes"))?;
+        let seed: [u8; 32] = seed.0.try_into().map_err(|_| missing("owner_key of 32 bytes"))?;
         let key = SecretKey::from_seed(&seed);
         return match key.public() == header.owner_key()? {
             true => Ok(Opened::Owner(key)),
@@ -203,18 +184,12 @@ pub fn open(
     let mut id_key = [0u8; 32];
     hex::decode_to_slice(doc.id_key.ok_or_else(|| missing("id_key"))?, &mut id_key)
         .map_err(|_| missing("id_key of 32 bytes"))?;
-    let epochs: Result<Vec<_>, FormatError> = doc
-        .epochs
-        .iter()
-        .map(|e| Ok((e.epoch, KeyPair::parse(&e.identity)?)))
-        .collect();
+    let epochs: Result<Vec<_>, FormatError> =
+        doc.epochs.iter().map(|e| Ok((e.epoch, KeyPair::parse(&e.identity)?))).collect();
     let keys = RepositoryKeys {
         epochs: epochs?,
         id_key: IdKey::new(id_key),
-        index: KeyPair::parse(
-            &doc.index_identity
-                .ok_or_else(|| missing("index_identity"))?,
-        )?,
+        index: KeyPair::parse(&doc.index_identity.ok_or_else(|| missing("index_identity"))?)?,
     };
     keys.check(config)?;
     Ok(Opened::Keys(Box::new(keys)))

@@ -1,9 +1,7 @@
 //! A pack's manifest: its chunk table and the recipes of the files that the
 //! run found new.
 
-use darkslide_words::{
-    Bytes, ChunkId, Count, Name, ObjectId, ObjectName, RepositoryId, Temperature, Time, WriterId,
-};
+use darkslide_words::{Bytes, ChunkId, Count, Name, ObjectId, ObjectName, RepositoryId, Temperature, Time, WriterId};
 use serde::{Deserialize, Serialize};
 
 use crate::limits::PATH_MAX;
@@ -35,9 +33,7 @@ impl PackKind {
 
     /// The reverse.
     pub fn from_code(code: i64) -> Option<Self> {
-        [Self::Cold, Self::Warm, Self::Trees]
-            .into_iter()
-            .find(|k| k.code() == code)
+        [Self::Cold, Self::Warm, Self::Trees].into_iter().find(|k| k.code() == code)
     }
 
     /// The name of such a pack.
@@ -79,11 +75,7 @@ impl ChunkRow {
     /// Refuses lengths that no writer may have written.
     pub fn check(&self) -> Result<(), FormatError> {
         FormatError::limit("a chunk", self.plain.0, crate::limits::CHUNK_MAX as u64)?;
-        FormatError::limit(
-            "a frame",
-            self.len.0,
-            (crate::limits::CHUNK_MAX + (1 << 20)) as u64,
-        )?;
+        FormatError::limit("a frame", self.len.0, (crate::limits::CHUNK_MAX + (1 << 20)) as u64)?;
         FormatError::limit("a frame's offset", self.off.0, crate::limits::PACK_MAX)
     }
 }
@@ -137,22 +129,10 @@ impl Manifest {
         let manifest: Self = canon::checked("manifest", payload, repository)?;
         manifest.chunks.iter().try_for_each(ChunkRow::check)?;
         for recipe in &manifest.recipes {
-            FormatError::limit(
-                "a path",
-                recipe.path.as_bytes().len() as u64,
-                PATH_MAX as u64,
-            )?;
+            FormatError::limit("a path", recipe.path.as_bytes().len() as u64, PATH_MAX as u64)?;
             recipe.entry.check()?;
-            if !recipe
-                .path
-                .as_bytes()
-                .split(|b| *b == b'/')
-                .all(|c| Name::new(c).is_component())
-            {
-                return Err(FormatError::malformed(
-                    "a recipe",
-                    format!("`{}` is no path", recipe.path),
-                ));
+            if !recipe.path.as_bytes().split(|b| *b == b'/').all(|c| Name::new(c).is_component()) {
+                return Err(FormatError::malformed("a recipe", format!("`{}` is no path", recipe.path)));
             }
         }
         Ok(manifest)

@@ -118,14 +118,7 @@ pub struct Parsed {
 /// Reads a name; nothing for names that are not the format's.
 pub fn parse(name: &ObjectName) -> Option<Parsed> {
     let text = name.as_str();
-    let bare = |kind| {
-        Some(Parsed {
-            kind,
-            id: None,
-            time: None,
-            number: None,
-        })
-    };
+    let bare = |kind| Some(Parsed { kind, id: None, time: None, number: None });
     match text {
         HEADER => return bare(Kind::Header),
         "RECOVER.txt" | "recover.py" => return bare(Kind::Recover),
@@ -145,18 +138,11 @@ pub fn parse(name: &ObjectName) -> Option<Parsed> {
         Kind::Condemned,
     ];
     let kind = kinds.into_iter().find(|k| text.starts_with(k.prefix()))?;
-    let middle = text
-        .strip_prefix(kind.prefix())?
-        .strip_suffix(kind.suffix())?;
+    let middle = text.strip_prefix(kind.prefix())?.strip_suffix(kind.suffix())?;
     let (mut time, mut number) = (None, None);
     let id = match kind {
         Kind::Config => {
-            number = Some(
-                middle
-                    .parse::<u64>()
-                    .ok()
-                    .filter(|n| *n > 0 && n.to_string() == middle)?,
-            );
+            number = Some(middle.parse::<u64>().ok().filter(|n| *n > 0 && n.to_string() == middle)?);
             None
         }
         Kind::Packs | Kind::Warm => {
@@ -174,12 +160,7 @@ pub fn parse(name: &ObjectName) -> Option<Parsed> {
         Some(text) => Some(text.parse().ok()?),
         None => None,
     };
-    Some(Parsed {
-        kind,
-        id,
-        time,
-        number,
-    })
+    Some(Parsed { kind, id, time, number })
 }
 
 #[cfg(test)]
@@ -189,36 +170,18 @@ mod tests {
     #[test]
     fn names_round_trip() {
         let id = ObjectId::new([0xab; 32]);
-        for kind in [
-            Kind::Writers,
-            Kind::Keys,
-            Kind::Packs,
-            Kind::Warm,
-            Kind::Trees,
-            Kind::Index,
-            Kind::Condemned,
-        ] {
+        for kind in [Kind::Writers, Kind::Keys, Kind::Packs, Kind::Warm, Kind::Trees, Kind::Index, Kind::Condemned] {
             let parsed = parse(&object(kind, id)).unwrap();
             assert_eq!((parsed.kind, parsed.id), (kind, Some(id)));
         }
         let at = Time(1_790_000_000_123_000_000);
         let parsed = parse(&snapshot(at, id)).unwrap();
-        assert_eq!(
-            (parsed.kind, parsed.id, parsed.time),
-            (Kind::Snapshots, Some(id), Some(at))
-        );
+        assert_eq!((parsed.kind, parsed.id, parsed.time), (Kind::Snapshots, Some(id), Some(at)));
         assert_eq!(parse(&config(12)).unwrap().number, Some(12));
-        for foreign in [
-            "config/01.json",
-            "packs/ff/abab.tar.zst.age",
-            "holiday.jpg",
-            "snapshots/x-y.age",
-        ] {
+        for foreign in ["config/01.json", "packs/ff/abab.tar.zst.age", "holiday.jpg", "snapshots/x-y.age"] {
             assert_eq!(parse(&ObjectName::new(foreign).unwrap()), None, "{foreign}");
         }
-        let wrong = object(Kind::Packs, id)
-            .as_str()
-            .replace("packs/ab", "packs/00");
+        let wrong = object(Kind::Packs, id).as_str().replace("packs/ab", "packs/00");
         assert_eq!(parse(&ObjectName::new(wrong).unwrap()), None);
     }
 }

@@ -1,8 +1,6 @@
 //! Writing a pack: frames go straight into the buffer in which they are sealed.
 
-use darkslide_words::{
-    Bytes, ChunkId, Count, Name, ObjectId, ObjectName, RepositoryId, Time, WriterId,
-};
+use darkslide_words::{Bytes, ChunkId, Count, Name, ObjectId, ObjectName, RepositoryId, Time, WriterId};
 
 use crate::frame::{self, Frame, Framer, Packing};
 use crate::index::{IndexPack, Span};
@@ -78,11 +76,7 @@ const ROW_ESTIMATE: usize = 64;
 
 impl PackWriter {
     /// Starts a pack; `space` is reused for its bytes.
-    pub fn new(
-        kind: PackKind,
-        recipients: &Recipients,
-        space: Vec<u8>,
-    ) -> Result<Self, FormatError> {
+    pub fn new(kind: PackKind, recipients: &Recipients, space: Vec<u8>) -> Result<Self, FormatError> {
         let (head, key) = seal::begin(recipients)?;
         Ok(Self {
             kind,
@@ -115,12 +109,7 @@ impl PackWriter {
     }
 
     /// Frames a chunk into the entry that is open, or as a new one.
-    fn put_frame(
-        &mut self,
-        id: ChunkId,
-        plain: &[u8],
-        packing: Packing,
-    ) -> Result<(), FormatError> {
+    fn put_frame(&mut self, id: ChunkId, plain: &[u8], packing: Packing) -> Result<(), FormatError> {
         let off = self.buffer.len();
         let buffer = &mut self.buffer;
         match self.framer.frame(plain, packing)? {
@@ -158,8 +147,7 @@ impl PackWriter {
     }
 
     fn pad(&mut self, size: u64) {
-        self.glue
-            .resize(self.glue.len() + tarball::padding(size), 0);
+        self.glue.resize(self.glue.len() + tarball::padding(size), 0);
     }
 
     /// A whole file of one new chunk.
@@ -175,23 +163,9 @@ impl PackWriter {
     }
 
     /// A new chunk of a part that has known ones too; or a page.
-    pub fn loose(
-        &mut self,
-        id: ChunkId,
-        plain: &[u8],
-        packing: Packing,
-    ) -> Result<(), FormatError> {
-        let facts = TarFacts {
-            mode: 0o644,
-            ..TarFacts::default()
-        };
-        self.entry(
-            format!(".darkslide/chunks/{id}").as_bytes(),
-            facts,
-            id,
-            plain,
-            packing,
-        )
+    pub fn loose(&mut self, id: ChunkId, plain: &[u8], packing: Packing) -> Result<(), FormatError> {
+        let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
+        self.entry(format!(".darkslide/chunks/{id}").as_bytes(), facts, id, plain, packing)
     }
 
     fn entry(
@@ -202,8 +176,7 @@ impl PackWriter {
         plain: &[u8],
         packing: Packing,
     ) -> Result<(), FormatError> {
-        self.glue
-            .extend_from_slice(&tarball::header(path, plain.len() as u64, facts));
+        self.glue.extend_from_slice(&tarball::header(path, plain.len() as u64, facts));
         self.flush_glue()?;
         self.put_frame(id, plain, packing)?;
         self.pad(plain.len() as u64);
@@ -211,30 +184,17 @@ impl PackWriter {
     }
 
     /// A delta: `frame` makes chunk `id` of `plain` bytes from `base`.
-    pub fn delta(
-        &mut self,
-        id: ChunkId,
-        plain: u64,
-        frame: &[u8],
-        base: BaseRow,
-    ) -> Result<(), FormatError> {
-        let facts = TarFacts {
-            mode: 0o644,
-            ..TarFacts::default()
-        };
+    pub fn delta(&mut self, id: ChunkId, plain: u64, frame: &[u8], base: BaseRow) -> Result<(), FormatError> {
+        let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
         let path = format!(".darkslide/deltas/{id}.zst");
-        self.glue
-            .extend_from_slice(&tarball::header(path.as_bytes(), frame.len() as u64, facts));
+        self.glue.extend_from_slice(&tarball::header(path.as_bytes(), frame.len() as u64, facts));
         self.flush_glue()?;
         let off = self.buffer.len();
         let buffer = &mut self.buffer;
         frame::put_raw(frame, |piece| buffer.append(piece));
         self.push_row(id, off, plain as usize, Some(base.chunk));
         self.pad(frame.len() as u64);
-        let here = self
-            .rows
-            .iter()
-            .any(|row| row.id == base.chunk && row.base.is_none());
+        let here = self.rows.iter().any(|row| row.id == base.chunk && row.base.is_none());
         if !here && !self.bases.contains(&base) {
             self.bases.push(base);
         }
@@ -242,12 +202,7 @@ impl PackWriter {
     }
 
     /// Opens the entry of a part of several chunks, all of them new so far.
-    pub fn begin_part(
-        &mut self,
-        path: &Name,
-        part: Part,
-        facts: TarFacts,
-    ) -> Result<(), FormatError> {
+    pub fn begin_part(&mut self, path: &Name, part: Part, facts: TarFacts) -> Result<(), FormatError> {
         let mut name = tarball::escape(path);
         if let Part::Number(n) = part {
             name.extend_from_slice(format!(".darkslide-part-{n:04}").as_bytes());
@@ -258,22 +213,12 @@ impl PackWriter {
         let buffer = &mut self.buffer;
         // Raw, so that the size can be written into it when it is known.
         frame::put_raw(&header, |piece| buffer.append(piece));
-        self.part = Some(OpenPart {
-            header,
-            header_at,
-            rows_at: self.rows.len(),
-            size: 0,
-        });
+        self.part = Some(OpenPart { header, header_at, rows_at: self.rows.len(), size: 0 });
         Ok(())
     }
 
     /// Adds a chunk to the open part.
-    pub fn part_chunk(
-        &mut self,
-        id: ChunkId,
-        plain: &[u8],
-        packing: Packing,
-    ) -> Result<(), FormatError> {
+    pub fn part_chunk(&mut self, id: ChunkId, plain: &[u8], packing: Packing) -> Result<(), FormatError> {
         self.put_frame(id, plain, packing)?;
         if let Some(part) = &mut self.part {
             part.size += plain.len() as u64;
@@ -301,19 +246,13 @@ impl PackWriter {
     pub fn loosen_part(&mut self) {
         let Some(part) = self.part.take() else { return };
         let moved: Vec<ChunkRow> = self.rows.drain(part.rows_at..).collect();
-        let frames: Vec<Vec<u8>> = moved
-            .iter()
-            .map(|row| self.buffer.read(row.off.0 as usize, row.len.0 as usize))
-            .collect();
+        let frames: Vec<Vec<u8>> =
+            moved.iter().map(|row| self.buffer.read(row.off.0 as usize, row.len.0 as usize)).collect();
         self.buffer.truncate(part.header_at);
-        let facts = TarFacts {
-            mode: 0o644,
-            ..TarFacts::default()
-        };
+        let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
         for (row, bytes) in moved.into_iter().zip(frames) {
             let path = format!(".darkslide/chunks/{}", row.id);
-            self.glue
-                .extend_from_slice(&tarball::header(path.as_bytes(), row.plain.0, facts));
+            self.glue.extend_from_slice(&tarball::header(path.as_bytes(), row.plain.0, facts));
             // Raw, and so infallible: this is rare.
             let buffer = &mut self.buffer;
             frame::put_raw(&self.glue, |piece| buffer.append(piece));
@@ -325,21 +264,27 @@ impl PackWriter {
         }
     }
 
+    /// Takes the open part back, as if it had never begun: the file changed while
+    /// it was read. The ids of its chunks.
+    pub fn abandon_part(&mut self) -> Vec<ChunkId> {
+        let Some(part) = self.part.take() else { return Vec::new() };
+        self.buffer.truncate(part.header_at);
+        self.rows.drain(part.rows_at..).map(|row| row.id).collect()
+    }
+
+    /// True while a part is open.
+    pub fn in_part(&self) -> bool {
+        self.part.is_some()
+    }
+
     /// Records a file version.
     pub fn recipe(&mut self, recipe: Recipe) {
-        self.recipe_bytes += 200
-            + recipe.path.as_bytes().len()
-            + 33 * recipe.entry.chunks.as_ref().map_or(0, Vec::len);
+        self.recipe_bytes += 200 + recipe.path.as_bytes().len() + 33 * recipe.entry.chunks.as_ref().map_or(0, Vec::len);
         self.recipes.push(recipe);
     }
 
     /// Adds the manifest, signs and seals.
-    pub fn finish(
-        mut self,
-        run: &RunFacts,
-        random: [u8; 16],
-        key: &SecretKey,
-    ) -> Result<SealedPack, FormatError> {
+    pub fn finish(mut self, run: &RunFacts, random: [u8; 16], key: &SecretKey) -> Result<SealedPack, FormatError> {
         self.end_part();
         let manifest = Manifest {
             bases: std::mem::take(&mut self.bases),
@@ -355,15 +300,8 @@ impl PackWriter {
         };
         let document = signed::sign(DocType::Manifest, &manifest, key)?;
         let path = format!(".darkslide/{}.json", hex::encode(random));
-        let facts = TarFacts {
-            mode: 0o644,
-            ..TarFacts::default()
-        };
-        self.glue.extend_from_slice(&tarball::header(
-            path.as_bytes(),
-            document.len() as u64,
-            facts,
-        ));
+        let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
+        self.glue.extend_from_slice(&tarball::header(path.as_bytes(), document.len() as u64, facts));
         self.flush_glue()?;
         let off = self.buffer.len();
         let packed = frame::pack_json(&document)?;
@@ -383,10 +321,7 @@ impl PackWriter {
                 crc64: format!("{:016x}", sealed.crc64),
                 header: canon::B64(self.head.header),
                 kind: self.kind,
-                manifest: Span {
-                    len: Bytes(len as u64),
-                    off: Bytes(off as u64),
-                },
+                manifest: Span { len: Bytes(len as u64), off: Bytes(off as u64) },
                 nonce: canon::B64(self.head.nonce.to_vec()),
                 object: name.clone(),
                 size: Bytes(sealed.bytes.len() as u64),

@@ -67,21 +67,11 @@ impl<'k> PageBuilder<'k> {
     }
 
     fn new(key: &'k IdKey, family: Family) -> Self {
-        Self {
-            key,
-            family,
-            items: Vec::new(),
-            split: false,
-            parts: Vec::new(),
-        }
+        Self { key, family, items: Vec::new(), split: false, parts: Vec::new() }
     }
 
     /// Adds an entry.
-    pub fn entry<E>(
-        &mut self,
-        entry: &Entry,
-        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
-    ) -> Result<(), E>
+    pub fn entry<E>(&mut self, entry: &Entry, store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>) -> Result<(), E>
     where
         E: From<FormatError>,
     {
@@ -100,30 +90,16 @@ impl<'k> PageBuilder<'k> {
     }
 
     /// Adds a chunk id.
-    pub fn chunk<E>(
-        &mut self,
-        id: ChunkId,
-        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
-    ) -> Result<(), E> {
+    pub fn chunk<E>(&mut self, id: ChunkId, store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>) -> Result<(), E> {
         let may_end = self.may_end(id.as_bytes());
-        self.push(
-            Item {
-                json: format!("\"{id}\"").into_bytes(),
-                may_end,
-            },
-            store,
-        )
+        self.push(Item { json: format!("\"{id}\"").into_bytes(), may_end }, store)
     }
 
     fn may_end(&self, key: &[u8]) -> bool {
         blake3::keyed_hash(self.key.secret(), key).as_bytes()[0] & 63 == 0
     }
 
-    fn push<E>(
-        &mut self,
-        item: Item,
-        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
-    ) -> Result<(), E> {
+    fn push<E>(&mut self, item: Item, store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>) -> Result<(), E> {
         if !self.split {
             self.items.push(item);
             if self.items.len() > PAGE_ITEMS_MAX {
@@ -137,11 +113,7 @@ impl<'k> PageBuilder<'k> {
         self.push_split(item, store)
     }
 
-    fn push_split<E>(
-        &mut self,
-        item: Item,
-        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
-    ) -> Result<(), E> {
+    fn push_split<E>(&mut self, item: Item, store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>) -> Result<(), E> {
         let may_end = item.may_end;
         self.items.push(item);
         let len = self.items.len();
@@ -184,10 +156,7 @@ impl<'k> PageBuilder<'k> {
     }
 
     /// Stores what is left and the index pages; the id of the top page.
-    pub fn finish<E>(
-        mut self,
-        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
-    ) -> Result<ChunkId, E> {
+    pub fn finish<E>(mut self, store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>) -> Result<ChunkId, E> {
         if !self.split {
             let page = self.page();
             return store(page);
@@ -247,11 +216,9 @@ pub fn for_each_entry<S: PageSource>(
     walk(source, top, Family::Dir, 0, &mut |source, page: Page| {
         for entry in page.entries {
             if last.as_deref().is_some_and(|l| l >= entry.name.as_bytes()) {
-                return Err(FormatError::malformed(
-                    "a folder",
-                    format!("`{}` is out of order or twice", entry.name),
-                )
-                .into());
+                return Err(
+                    FormatError::malformed("a folder", format!("`{}` is out of order or twice", entry.name)).into()
+                );
             }
             last = Some(entry.name.as_bytes().to_vec());
             each(source, entry)?;
@@ -276,6 +243,23 @@ pub fn chunks_of<S: PageSource>(source: &mut S, entry: &Entry) -> Result<Vec<Chu
     Ok(all)
 }
 
+/// Calls `each` with the id of every page that a folder or list consists of.
+pub fn page_ids<S: PageSource>(source: &mut S, top: ChunkId, each: &mut dyn FnMut(ChunkId)) -> Result<(), S::Error> {
+    ids(source, top, 0, each)
+}
+
+fn ids<S: PageSource>(
+    source: &mut S,
+    id: ChunkId,
+    depth: usize,
+    each: &mut dyn FnMut(ChunkId),
+) -> Result<(), S::Error> {
+    FormatError::limit("the nesting of pages", depth as u64, PAGE_NESTING_MAX as u64)?;
+    each(id);
+    let page = Page::parse(&source.page(id)?)?;
+    page.parts.into_iter().try_for_each(|part| ids(source, part, depth + 1, each))
+}
+
 fn walk<S: PageSource>(
     source: &mut S,
     id: ChunkId,
@@ -283,11 +267,7 @@ fn walk<S: PageSource>(
     depth: usize,
     each: &mut dyn FnMut(&mut S, Page) -> Result<(), S::Error>,
 ) -> Result<(), S::Error> {
-    FormatError::limit(
-        "the nesting of pages",
-        depth as u64,
-        PAGE_NESTING_MAX as u64,
-    )?;
+    FormatError::limit("the nesting of pages", depth as u64, PAGE_NESTING_MAX as u64)?;
     let bytes = source.page(id)?;
     let page = Page::parse(&bytes)?;
     if page.page == family {
@@ -328,18 +308,12 @@ fn below<S: PageSource>(
     depth: usize,
     each: &mut dyn FnMut(&mut S, &darkslide_words::Name, &Entry) -> Result<Descend, S::Error>,
 ) -> Result<(), S::Error> {
-    FormatError::limit(
-        "the depth of folders",
-        depth as u64,
-        FOLDER_DEPTH_MAX as u64,
-    )?;
+    FormatError::limit("the depth of folders", depth as u64, FOLDER_DEPTH_MAX as u64)?;
     for_each_entry(source, top, &mut |source, entry| {
         let path = path.join(&entry.name);
         let descend = each(source, &path, &entry)?;
         match (entry.kind, entry.tree, descend) {
-            (EntryKind::Dir, Some(tree), Descend::Into) => {
-                below(source, tree, &path, depth + 1, each)
-            }
+            (EntryKind::Dir, Some(tree), Descend::Into) => below(source, tree, &path, depth + 1, each),
             _ => Ok(()),
         }
     })

@@ -30,9 +30,7 @@ impl Recipients {
 
 impl std::fmt::Debug for Recipients {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list()
-            .entries(self.0.iter().map(ToString::to_string))
-            .finish()
+        f.debug_list().entries(self.0.iter().map(ToString::to_string)).finish()
     }
 }
 
@@ -40,10 +38,7 @@ impl std::fmt::Debug for Recipients {
 pub fn parse_recipient(text: &str) -> Result<x25519::Recipient, FormatError> {
     text.trim()
         .parse()
-        .map_err(|e: &str| FormatError::BadRecipient {
-            text: text.chars().take(80).collect(),
-            detail: e.to_string(),
-        })
+        .map_err(|e: &str| FormatError::BadRecipient { text: text.chars().take(80).collect(), detail: e.to_string() })
 }
 
 /// The start of a sealed file: its header and nonce, verbatim.
@@ -73,10 +68,7 @@ struct CaptureRecipient<'a> {
 }
 
 impl age::Recipient for CaptureRecipient<'_> {
-    fn wrap_file_key(
-        &self,
-        key: &FileKey,
-    ) -> Result<(Vec<Stanza>, HashSet<String>), age::EncryptError> {
+    fn wrap_file_key(&self, key: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), age::EncryptError> {
         *self.key.borrow_mut() = Some(Zeroizing::new(*key.expose_secret()));
         self.inner.wrap_file_key(key)
     }
@@ -84,48 +76,24 @@ impl age::Recipient for CaptureRecipient<'_> {
 
 /// Makes a header for the recipients and the key of the payload that follows it.
 pub fn begin(recipients: &Recipients) -> Result<(Head, StreamKey), FormatError> {
-    let failed = |detail: String| FormatError::Failed {
-        what: "sealing",
-        detail,
-    };
+    let failed = |detail: String| FormatError::Failed { what: "sealing", detail };
     let key = RefCell::new(None);
-    let capture: Vec<_> = recipients
-        .0
-        .iter()
-        .map(|inner| CaptureRecipient { inner, key: &key })
-        .collect();
-    let encryptor =
-        age::Encryptor::with_recipients(capture.iter().map(|r| r as &dyn age::Recipient))
-            .map_err(|e| failed(e.to_string()))?;
+    let capture: Vec<_> = recipients.0.iter().map(|inner| CaptureRecipient { inner, key: &key }).collect();
+    let encryptor = age::Encryptor::with_recipients(capture.iter().map(|r| r as &dyn age::Recipient))
+        .map_err(|e| failed(e.to_string()))?;
     let mut head = Vec::with_capacity(1024);
-    drop(
-        encryptor
-            .wrap_output(&mut head)
-            .map_err(|e| failed(e.to_string()))?,
-    );
+    drop(encryptor.wrap_output(&mut head).map_err(|e| failed(e.to_string()))?);
     let nonce = head.split_off(head.len().saturating_sub(16));
     let nonce: [u8; 16] = nonce.try_into().map_err(|_| failed("no nonce".into()))?;
-    let file_key = key
-        .into_inner()
-        .ok_or_else(|| failed("no file key".into()))?;
+    let file_key = key.into_inner().ok_or_else(|| failed("no file key".into()))?;
     let key = StreamKey::derive(&file_key, &nonce)?;
-    Ok((
-        Head {
-            header: head,
-            nonce,
-        },
-        key,
-    ))
+    Ok((Head { header: head, nonce }, key))
 }
 
 /// Seals a small object whole.
 pub fn seal(recipients: &Recipients, plain: &[u8]) -> Result<Vec<u8>, FormatError> {
     let (head, key) = begin(recipients)?;
-    let mut buffer = SealBuffer::new(
-        &head,
-        key,
-        Vec::with_capacity(plain.len() + plain.len() / 2048 + 2048),
-    );
+    let mut buffer = SealBuffer::new(&head, key, Vec::with_capacity(plain.len() + plain.len() / 2048 + 2048));
     buffer.append(plain);
     Ok(buffer.finish()?.bytes)
 }
@@ -153,28 +121,15 @@ impl age::Identity for CaptureIdentity<'_> {
 /// to open the payload, whose sealed bytes start at [`Opener::payload_at`].
 pub fn open_head(file: &[u8], identities: &[&dyn age::Identity]) -> Result<Opener, FormatError> {
     let key = RefCell::new(None);
-    let capture: Vec<_> = identities
-        .iter()
-        .map(|inner| CaptureIdentity {
-            inner: *inner,
-            key: &key,
-        })
-        .collect();
+    let capture: Vec<_> = identities.iter().map(|inner| CaptureIdentity { inner: *inner, key: &key }).collect();
     let mut rest: &[u8] = &file[..file.len().min(HEADER_MAX)];
     let seen = rest.len();
     let decryptor = age::Decryptor::new_buffered(&mut rest).map_err(header_error)?;
-    decryptor
-        .decrypt(capture.iter().map(|i| i as &dyn age::Identity))
-        .map_err(header_error)?;
+    decryptor.decrypt(capture.iter().map(|i| i as &dyn age::Identity)).map_err(header_error)?;
     let at = seen - rest.len();
-    let nonce: [u8; 16] = file[at - 16..at]
-        .try_into()
-        .map_err(|_| FormatError::BadHeader("no nonce".into()))?;
+    let nonce: [u8; 16] = file[at - 16..at].try_into().map_err(|_| FormatError::BadHeader("no nonce".into()))?;
     let file_key = key.into_inner().ok_or(FormatError::NotARecipient)?;
-    Ok(Opener::new(
-        StreamKey::derive(&file_key, &nonce)?,
-        at as u64,
-    ))
+    Ok(Opener::new(StreamKey::derive(&file_key, &nonce)?, at as u64))
 }
 
 fn header_error(error: age::DecryptError) -> FormatError {
@@ -188,17 +143,12 @@ fn header_error(error: age::DecryptError) -> FormatError {
 }
 
 /// Opens a small object whole; refuses one over `limit` sealed bytes.
-pub fn open(
-    file: &[u8],
-    identities: &[&dyn age::Identity],
-    limit: usize,
-) -> Result<Vec<u8>, FormatError> {
+pub fn open(file: &[u8], identities: &[&dyn age::Identity], limit: usize) -> Result<Vec<u8>, FormatError> {
     FormatError::limit("the sealed object", file.len() as u64, limit as u64)?;
     let opener = open_head(file, identities)?;
     let mut sealed = file[opener.payload_at() as usize..].to_vec();
     let mut plain = Vec::with_capacity(sealed.len());
-    let last =
-        stream::segments(sealed.len() as u64).ok_or(FormatError::Tampered { segment: 0 })? - 1;
+    let last = stream::segments(sealed.len() as u64).ok_or(FormatError::Tampered { segment: 0 })? - 1;
     opener.open_segments(0, last, &mut sealed, &mut plain)?;
     Ok(plain)
 }

@@ -123,11 +123,7 @@ fn message(kind: DocType, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Signs a payload and wraps it into a document.
-pub fn sign<T: Serialize>(
-    kind: DocType,
-    payload: &T,
-    key: &SecretKey,
-) -> Result<Vec<u8>, FormatError> {
+pub fn sign<T: Serialize>(kind: DocType, payload: &T, key: &SecretKey) -> Result<Vec<u8>, FormatError> {
     let bytes = canon::to_bytes(payload)?;
     let signature = key.0.sign(&message(kind, &bytes));
     let text = String::from_utf8(bytes).map_err(|e| FormatError::malformed("payload", e))?;
@@ -151,17 +147,13 @@ pub struct Verified<'a> {
 /// Checks a document's signature over the bytes as they stand.
 pub fn verify(kind: DocType, document: &[u8]) -> Result<Verified<'_>, FormatError> {
     let what = kind.word();
-    let doc: Incoming<'_> =
-        serde_json::from_slice(document).map_err(|e| FormatError::malformed(what, e))?;
+    let doc: Incoming<'_> = serde_json::from_slice(document).map_err(|e| FormatError::malformed(what, e))?;
     let signer = PublicKey::from_bytes(&doc.signer.0)
         .ok_or_else(|| FormatError::malformed(what, "the signer is not an Ed25519 key"))?;
     let signature = Signature::from_slice(&doc.signature.0)
         .map_err(|_| FormatError::malformed(what, "the signature is not 64 bytes"))?;
     let payload = doc.payload.get().as_bytes();
-    signer
-        .0
-        .verify_strict(&message(kind, payload), &signature)
-        .map_err(|_| FormatError::BadSignature { what })?;
+    signer.0.verify_strict(&message(kind, payload), &signature).map_err(|_| FormatError::BadSignature { what })?;
     Ok(Verified { payload, signer })
 }
 
@@ -173,21 +165,12 @@ mod tests {
     fn a_flipped_bit_or_another_type_is_refused() {
         let key = SecretKey::from_seed(&[3; 32]);
         let doc = sign(DocType::Config, &serde_json::json!({"a": "b"}), &key).unwrap();
-        assert_eq!(
-            verify(DocType::Config, &doc).unwrap().payload,
-            br#"{"a":"b"}"#
-        );
-        assert!(matches!(
-            verify(DocType::Writer, &doc),
-            Err(FormatError::BadSignature { .. })
-        ));
+        assert_eq!(verify(DocType::Config, &doc).unwrap().payload, br#"{"a":"b"}"#);
+        assert!(matches!(verify(DocType::Writer, &doc), Err(FormatError::BadSignature { .. })));
         let at = doc.windows(3).position(|w| w == b"\"b\"").unwrap() + 1;
         let mut bad = doc.clone();
         bad[at] = b'c';
-        assert!(matches!(
-            verify(DocType::Config, &bad),
-            Err(FormatError::BadSignature { .. })
-        ));
+        assert!(matches!(verify(DocType::Config, &bad), Err(FormatError::BadSignature { .. })));
         for cut in 0..doc.len() {
             assert!(verify(DocType::Config, &doc[..cut]).is_err());
         }

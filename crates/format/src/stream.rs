@@ -31,10 +31,7 @@ impl hkdf::KeyType for KeyLength {
 impl StreamKey {
     /// HKDF-SHA-256 of the file key, salted with the nonce (age v1).
     pub(crate) fn derive(file_key: &[u8; 16], nonce: &[u8; 16]) -> Result<Self, FormatError> {
-        let failed = |_| FormatError::Failed {
-            what: "deriving the payload key",
-            detail: "HKDF refused".into(),
-        };
+        let failed = |_| FormatError::Failed { what: "deriving the payload key", detail: "HKDF refused".into() };
         let mut key = zeroize::Zeroizing::new([0u8; 32]);
         hkdf::Salt::new(hkdf::HKDF_SHA256, nonce)
             .extract(file_key)
@@ -96,12 +93,7 @@ impl SealBuffer {
         space.clear();
         space.extend_from_slice(&head.header);
         space.extend_from_slice(&head.nonce);
-        Self {
-            head: space.len(),
-            bytes: space,
-            len: 0,
-            key,
-        }
+        Self { head: space.len(), bytes: space, len: 0, key }
     }
 
     /// Plaintext bytes so far.
@@ -179,19 +171,12 @@ impl SealBuffer {
                 .key
                 .0
                 .seal_in_place_separate_tag(nonce(n, n == last), Aad::empty(), plain)
-                .map_err(|_| FormatError::Failed {
-                    what: "sealing",
-                    detail: "the cipher refused".into(),
-                })?;
+                .map_err(|_| FormatError::Failed { what: "sealing", detail: "the cipher refused".into() })?;
             gap.copy_from_slice(tag.as_ref());
             id.update(segment);
             crc.update(segment);
         }
-        Ok(Sealed {
-            id: ObjectId::new(*id.finalize().as_bytes()),
-            crc64: crc.finalize(),
-            bytes: self.bytes,
-        })
+        Ok(Sealed { id: ObjectId::new(*id.finalize().as_bytes()), crc64: crc.finalize(), bytes: self.bytes })
     }
 }
 
@@ -218,17 +203,10 @@ impl Opener {
 
     /// Sealed bytes of the file that hold the plaintext `offset..offset + len`
     /// of a file of `file_len` bytes, and the number of the first segment.
-    pub fn covering(
-        &self,
-        offset: u64,
-        len: u64,
-        file_len: u64,
-    ) -> Option<(std::ops::Range<u64>, u64)> {
+    pub fn covering(&self, offset: u64, len: u64, file_len: u64) -> Option<(std::ops::Range<u64>, u64)> {
         let sealed = file_len.checked_sub(self.payload_at)?;
         let plain = plain_len(sealed)?;
-        let end = offset
-            .checked_add(len)
-            .filter(|end| *end <= plain && len > 0)?;
+        let end = offset.checked_add(len).filter(|end| *end <= plain && len > 0)?;
         let first = offset / SEGMENT as u64;
         let last = (end - 1) / SEGMENT as u64;
         let from = self.payload_at + first * STRIDE as u64;
@@ -272,23 +250,12 @@ mod tests {
     }
 
     fn head() -> Head {
-        Head {
-            header: b"header\n".to_vec(),
-            nonce: [2; 16],
-        }
+        Head { header: b"header\n".to_vec(), nonce: [2; 16] }
     }
 
     #[test]
     fn overwrite_read_and_truncate_work_across_segments() {
-        for cut in [
-            0,
-            1,
-            SEGMENT - 1,
-            SEGMENT,
-            SEGMENT + 1,
-            2 * SEGMENT,
-            3 * SEGMENT + 5,
-        ] {
+        for cut in [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT, 3 * SEGMENT + 5] {
             let mut buffer = SealBuffer::new(&head(), key(), Vec::new());
             let data: Vec<u8> = (0..4 * SEGMENT + 7).map(|i| (i * 7 / 3) as u8).collect();
             buffer.append(&data[..100]);
@@ -308,21 +275,12 @@ mod tests {
             let len = sealed.bytes.len() as u64;
             let mut payload = sealed.bytes[23..].to_vec();
             let mut out = Vec::new();
-            opener
-                .open_segments(0, opener.last_segment(len).unwrap(), &mut payload, &mut out)
-                .unwrap();
+            opener.open_segments(0, opener.last_segment(len).unwrap(), &mut payload, &mut out).unwrap();
             assert_eq!(out, wanted);
             let (range, first) = opener.covering(at as u64, 7, len).unwrap();
             let mut part = sealed.bytes[range.start as usize..range.end as usize].to_vec();
             out.clear();
-            opener
-                .open_segments(
-                    first,
-                    opener.last_segment(len).unwrap(),
-                    &mut part,
-                    &mut out,
-                )
-                .unwrap();
+            opener.open_segments(first, opener.last_segment(len).unwrap(), &mut part, &mut out).unwrap();
             assert_eq!(out[at - first as usize * SEGMENT..][..7], *b"abcdefg");
         }
     }

@@ -56,32 +56,13 @@ pub fn header(path: &[u8], size: u64, facts: TarFacts) -> Vec<u8> {
         record("hdrcharset", b"BINARY", &mut records);
     }
     record("path", path, &mut records);
-    let plain = TarFacts {
-        mode: 0o644,
-        ..TarFacts::default()
-    };
-    out.extend_from_slice(&block(
-        EntryType::XHeader,
-        b"PaxHeaders/darkslide",
-        records.len() as u64,
-        plain,
-    ));
+    let plain = TarFacts { mode: 0o644, ..TarFacts::default() };
+    out.extend_from_slice(&block(EntryType::XHeader, b"PaxHeaders/darkslide", records.len() as u64, plain));
     out.extend_from_slice(&records);
     out.resize(out.len() + padding(records.len() as u64), 0);
     // Readers that do not know PAX see a shortened, harmless name.
-    let short: Vec<u8> = path
-        .iter()
-        .rev()
-        .take(60)
-        .rev()
-        .map(|b| {
-            if b.is_ascii_graphic() && *b != b'/' {
-                *b
-            } else {
-                b'_'
-            }
-        })
-        .collect();
+    let short: Vec<u8> =
+        path.iter().rev().take(60).rev().map(|b| if b.is_ascii_graphic() && *b != b'/' { *b } else { b'_' }).collect();
     out.extend_from_slice(&block(EntryType::Regular, &short, size, facts));
     out
 }
@@ -156,19 +137,10 @@ mod tests {
     fn our_own_names_are_kept_apart() {
         let e = |p: &str| String::from_utf8(escape(&Name::from(p))).unwrap();
         assert_eq!(e("a/b.CR3"), "a/b.CR3");
-        assert_eq!(
-            e(".darkslide/chunks/x"),
-            ".darkslide.darkslide-escaped/chunks/x"
-        );
-        assert_eq!(
-            e(".darkslide.darkslide-escaped/x"),
-            ".darkslide.darkslide-escaped.darkslide-escaped/x"
-        );
+        assert_eq!(e(".darkslide/chunks/x"), ".darkslide.darkslide-escaped/chunks/x");
+        assert_eq!(e(".darkslide.darkslide-escaped/x"), ".darkslide.darkslide-escaped.darkslide-escaped/x");
         assert_eq!(e("a/.darkslide/x"), "a/.darkslide/x");
-        assert_eq!(
-            e("m.mov.darkslide-part-0001"),
-            "m.mov.darkslide-part-0001.darkslide-escaped"
-        );
+        assert_eq!(e("m.mov.darkslide-part-0001"), "m.mov.darkslide-part-0001.darkslide-escaped");
         assert_eq!(e(".darkslide"), ".darkslide.darkslide-escaped");
     }
 }

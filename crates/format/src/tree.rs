@@ -132,32 +132,19 @@ impl Entry {
     /// Refuses names that could climb out of a folder and fields that do not
     /// fit the kind.
     pub fn check(&self) -> Result<(), FormatError> {
-        let bad = |detail: &str| {
-            Err(FormatError::malformed(
-                "an entry",
-                format!("`{}`: {detail}", self.name),
-            ))
-        };
+        let bad = |detail: &str| Err(FormatError::malformed("an entry", format!("`{}`: {detail}", self.name)));
         FormatError::limit("a name", self.name.as_bytes().len() as u64, NAME_MAX as u64)?;
         if !self.name.is_component() {
             return bad("no name of a file");
         }
         match self.kind {
-            EntryKind::File
-                if self.size.is_none() || self.hash.is_none() || self.class.is_none() =>
-            {
+            EntryKind::File if self.size.is_none() || self.hash.is_none() || self.class.is_none() => {
                 bad("a file without size, hash or class")
             }
-            EntryKind::File if self.chunks.is_some() == self.list.is_some() => {
-                bad("chunks or list, one of the two")
-            }
+            EntryKind::File if self.chunks.is_some() == self.list.is_some() => bad("chunks or list, one of the two"),
             EntryKind::File => self.check_holes(),
             EntryKind::Symlink => match &self.target {
-                Some(target) => FormatError::limit(
-                    "a link target",
-                    target.as_bytes().len() as u64,
-                    PATH_MAX as u64,
-                ),
+                Some(target) => FormatError::limit("a link target", target.as_bytes().len() as u64, PATH_MAX as u64),
                 None => bad("a link without target"),
             },
             EntryKind::Dir => Ok(()),
@@ -169,10 +156,7 @@ impl Entry {
         let mut end = 0;
         for (off, len) in &self.holes {
             if off.0 < end || off.0.checked_add(len.0).is_none_or(|e| e > size) {
-                return Err(FormatError::malformed(
-                    "an entry",
-                    "holes out of order or beyond the end",
-                ));
+                return Err(FormatError::malformed("an entry", "holes out of order or beyond the end"));
             }
             end = off.0 + len.0;
         }

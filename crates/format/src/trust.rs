@@ -73,12 +73,7 @@ impl Trust {
     /// Starts from the founding facts.
     pub fn new(header: Header) -> Result<Self, FormatError> {
         let owner = header.owner_key()?;
-        Ok(Self {
-            header,
-            owner,
-            config: None,
-            writers: BTreeMap::new(),
-        })
+        Ok(Self { header, owner, config: None, writers: BTreeMap::new() })
     }
 
     /// The founding facts.
@@ -107,11 +102,7 @@ impl Trust {
     }
 
     fn by_owner<'a>(&self, kind: DocType, document: &'a [u8]) -> Result<Verified<'a>, FormatError> {
-        FormatError::limit(
-            "the document",
-            document.len() as u64,
-            PLAIN_OBJECT_MAX as u64,
-        )?;
+        FormatError::limit("the document", document.len() as u64, PLAIN_OBJECT_MAX as u64)?;
         let verified = signed::verify(kind, document)?;
         match verified.signer == self.owner {
             true => Ok(verified),
@@ -128,15 +119,9 @@ impl Trust {
         let verified = self.by_owner(DocType::Config, document)?;
         let config = Config::parse(verified.payload, self.repository())?;
         if config.number.0 != number {
-            return Err(FormatError::malformed(
-                "config",
-                "its number is not the one of its name",
-            ));
+            return Err(FormatError::malformed("config", "its number is not the one of its name"));
         }
-        if self
-            .config()
-            .is_none_or(|known| known.number < config.number)
-        {
+        if self.config().is_none_or(|known| known.number < config.number) {
             self.config = Some((config, crate::object_id(document)));
         }
         Ok(())
@@ -155,10 +140,7 @@ impl Trust {
             "enroll" => None,
             "revoke" => Some((doc.created, doc.reason.unwrap_or_default())),
             other => {
-                return Err(FormatError::malformed(
-                    "writer",
-                    format!("unknown action `{other}`"),
-                ));
+                return Err(FormatError::malformed("writer", format!("unknown action `{other}`")));
             }
         };
         let writer = self.writers.entry(key.writer_id()).or_insert(Writer {
@@ -188,28 +170,18 @@ impl Trust {
 
     /// A writer's name, or its id.
     pub fn writer_name(&self, writer: WriterId) -> String {
-        self.writers
-            .get(&writer)
-            .map_or_else(|| writer.to_string(), |w| w.name.clone())
+        self.writers.get(&writer).map_or_else(|| writer.to_string(), |w| w.name.clone())
     }
 
     /// Verifies a writer's document; says who signed and how he stands.
-    pub fn by_writer<'a>(
-        &self,
-        kind: DocType,
-        document: &'a [u8],
-    ) -> Result<(Verified<'a>, Standing), FormatError> {
+    pub fn by_writer<'a>(&self, kind: DocType, document: &'a [u8]) -> Result<(Verified<'a>, Standing), FormatError> {
         let verified = signed::verify(kind, document)?;
         let standing = self.standing(verified.signer.writer_id());
         Ok((verified, standing))
     }
 
     /// Verifies and parses a document of a trusted writer.
-    pub fn trusted<T: DeserializeOwned>(
-        &self,
-        kind: DocType,
-        document: &[u8],
-    ) -> Result<T, FormatError> {
+    pub fn trusted<T: DeserializeOwned>(&self, kind: DocType, document: &[u8]) -> Result<T, FormatError> {
         let (verified, standing) = self.by_writer(kind, document)?;
         let wanted = match standing {
             Standing::Trusted => {
@@ -219,19 +191,12 @@ impl Trust {
             Standing::Unknown => "an enrolled writer",
         };
         let signer = self.writer_name(verified.signer.writer_id());
-        Err(FormatError::NotTrusted {
-            what: kind.word(),
-            signer,
-            wanted,
-        })
+        Err(FormatError::NotTrusted { what: kind.word(), signer, wanted })
     }
 }
 
 /// Signs an enrolment or a revocation; the document and its object id.
-pub fn writer_document(
-    doc: &WriterDoc,
-    owner: &SecretKey,
-) -> Result<(ObjectId, Vec<u8>), FormatError> {
+pub fn writer_document(doc: &WriterDoc, owner: &SecretKey) -> Result<(ObjectId, Vec<u8>), FormatError> {
     let bytes = signed::sign(DocType::Writer, doc, owner)?;
     Ok((crate::object_id(&bytes), bytes))
 }

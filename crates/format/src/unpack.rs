@@ -28,21 +28,15 @@ impl OpenPack {
     pub fn open(sealed: &[u8], identities: &[&dyn age::Identity]) -> Result<Self, FormatError> {
         FormatError::limit("a pack", sealed.len() as u64, crate::limits::PACK_MAX)?;
         let opener = seal::open_head(sealed, identities)?;
-        let last = opener
-            .last_segment(sealed.len() as u64)
-            .ok_or(FormatError::Tampered { segment: 0 })?;
+        let last = opener.last_segment(sealed.len() as u64).ok_or(FormatError::Tampered { segment: 0 })?;
         let mut payload = sealed[opener.payload_at() as usize..].to_vec();
-        let mut plain =
-            Vec::with_capacity(stream::plain_len(payload.len() as u64).unwrap_or(0) as usize);
+        let mut plain = Vec::with_capacity(stream::plain_len(payload.len() as u64).unwrap_or(0) as usize);
         opener.open_segments(0, last, &mut payload, &mut plain)?;
         Ok(Self { stream: plain })
     }
 
     /// Finds the manifest without an index: the last frame but one.
-    pub fn manifest(
-        &self,
-        repository: Option<RepositoryId>,
-    ) -> Result<SignedManifest, FormatError> {
+    pub fn manifest(&self, repository: Option<RepositoryId>) -> Result<SignedManifest, FormatError> {
         let (mut at, mut before_last, mut last) = (0, None, None);
         while at < self.stream.len() {
             let len = frame::frame_len(&self.stream[at..])?;
@@ -50,8 +44,7 @@ impl OpenPack {
             last = Some(at..at + len);
             at += len;
         }
-        let range =
-            before_last.ok_or_else(|| FormatError::malformed("a pack", "it has no manifest"))?;
+        let range = before_last.ok_or_else(|| FormatError::malformed("a pack", "it has no manifest"))?;
         let document = frame::unpack_json("manifest", &self.stream[range], MANIFEST_MAX)?;
         let verified = signed::verify(DocType::Manifest, &document)?;
         let manifest = Manifest::parse(verified.payload, repository)?;
@@ -62,19 +55,14 @@ impl OpenPack {
                 wanted: "the writer that it names",
             });
         }
-        Ok(SignedManifest {
-            manifest,
-            signer: verified.signer,
-        })
+        Ok(SignedManifest { manifest, signer: verified.signer })
     }
 
     /// The bytes of a frame.
     pub fn frame(&self, row: &ChunkRow) -> Result<&[u8], FormatError> {
         let from = row.off.0 as usize;
         let to = from.saturating_add(row.len.0 as usize);
-        self.stream
-            .get(from..to)
-            .ok_or(FormatError::WrongChunk { id: row.id })
+        self.stream.get(from..to).ok_or(FormatError::WrongChunk { id: row.id })
     }
 }
 

@@ -13,9 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use darkslide_store::{
-    Capabilities, Listed, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError,
-};
+use darkslide_store::{Capabilities, Listed, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError};
 use darkslide_words::{Bytes, Clock, ObjectName, Time};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
@@ -36,10 +34,7 @@ impl DirStore {
     pub fn create(root: &Path) -> Result<Self, StoreError> {
         let store = Self::at(root);
         fs::create_dir_all(root.join(TMP)).map_err(|source| store.unreachable(source))?;
-        let parent = root
-            .parent()
-            .filter(|p| !p.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let parent = root.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         sync_dir(parent).map_err(|source| store.unreachable(source))?;
         Ok(store)
     }
@@ -54,10 +49,7 @@ impl DirStore {
     }
 
     fn at(root: &Path) -> Self {
-        Self {
-            root: root.to_path_buf(),
-            serial: AtomicU64::new(0),
-        }
+        Self { root: root.to_path_buf(), serial: AtomicU64::new(0) }
     }
 
     /// The directory.
@@ -71,9 +63,9 @@ impl DirStore {
             return;
         };
         for entry in entries.flatten() {
-            let old = entry.metadata().is_ok_and(|m| {
-                Time::from_parts(m.mtime(), m.mtime_nsec()).until(clock.now()) > LEFTOVER
-            });
+            let old = entry
+                .metadata()
+                .is_ok_and(|m| Time::from_parts(m.mtime(), m.mtime_nsec()).until(clock.now()) > LEFTOVER);
             if old {
                 // A leftover that cannot be removed harms nobody.
                 let _ = fs::remove_file(entry.path());
@@ -86,43 +78,25 @@ impl DirStore {
     }
 
     fn unreachable(&self, source: io::Error) -> StoreError {
-        StoreError::Unreachable {
-            store: self.label(),
-            source,
-        }
+        StoreError::Unreachable { store: self.label(), source }
     }
 
     fn error(&self, what: &str, name: &ObjectName, source: io::Error) -> StoreError {
         let store = self.label();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full {
-                store,
-                name: name.clone(),
-            },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full { store, name: name.clone() },
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                StoreError::Denied {
-                    store,
-                    name: name.to_string(),
-                    source,
-                }
+                StoreError::Denied { store, name: name.to_string(), source }
             }
             _ if !self.root.exists() => self.unreachable(source),
-            _ => StoreError::Io {
-                store,
-                what: format!("{what} {name}"),
-                source,
-            },
+            _ => StoreError::Io { store, what: format!("{what} {name}"), source },
         }
     }
 
     fn write_temporary(&self, name: &ObjectName, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let folder = self.root.join(TMP);
-        let path = folder.join(format!(
-            "{}-{serial}-{:016x}",
-            std::process::id(),
-            unique(name)
-        ));
+        let path = folder.join(format!("{}-{serial}-{:016x}", std::process::id(), unique(name)));
         let write = || -> io::Result<()> {
             match open_new(&path) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound && self.root.exists() => {
@@ -153,9 +127,7 @@ impl DirStore {
             Ok(()) => {}
             Err(rustix::io::Errno::EXIST) => return Ok(false),
             // File systems without the flag: a hard link refuses to replace, too.
-            Err(
-                rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP,
-            ) => {
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
                 match fs::hard_link(from, &to) {
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
                     linked => linked?,
@@ -175,11 +147,7 @@ fn unique(name: &ObjectName) -> u64 {
 }
 
 fn open_new(path: &Path) -> io::Result<File> {
-    fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(path)
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)
 }
 
 fn sync_dir(path: &Path) -> io::Result<()> {
@@ -207,34 +175,18 @@ impl Store for DirStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            create_only: true,
-            ranges: true,
-            cold: false,
-            delete: true,
-        }
+        Capabilities { create_only: true, ranges: true, cold: false, delete: true }
     }
 
-    fn put(
-        &self,
-        name: &ObjectName,
-        bytes: &[u8],
-        facts: &PutFacts,
-    ) -> Result<PutOutcome, StoreError> {
+    fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError> {
         let there = |size: u64| match size == bytes.len() as u64 {
             true => Ok(PutOutcome::AlreadyThere),
-            false => Err(StoreError::Different {
-                store: self.label(),
-                name: name.clone(),
-            }),
+            false => Err(StoreError::Different { store: self.label(), name: name.clone() }),
         };
         if let Ok(meta) = fs::symlink_metadata(self.path(name)) {
             return there(meta.len());
         }
-        debug_assert_eq!(
-            crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes),
-            facts.crc64
-        );
+        debug_assert_eq!(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes), facts.crc64);
         let temporary = self.write_temporary(name, bytes)?;
         let settled = self.settle(&temporary, name).map_err(|source| {
             let _ = fs::remove_file(&temporary);
@@ -244,24 +196,14 @@ impl Store for DirStore {
             return Ok(PutOutcome::Created);
         }
         let _ = fs::remove_file(&temporary);
-        let meta =
-            fs::symlink_metadata(self.path(name)).map_err(|e| self.error("checking", name, e))?;
+        let meta = fs::symlink_metadata(self.path(name)).map_err(|e| self.error("checking", name, e))?;
         there(meta.len())
     }
 
-    fn read(
-        &self,
-        name: &ObjectName,
-        range: Option<Range<u64>>,
-    ) -> Result<ReadOutcome, StoreError> {
+    fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {
         let mut file = match File::open(self.path(name)) {
             Ok(file) => file,
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 // An unplugged disk has no objects, but that does not make them missing.
                 return match self.root.is_dir() {
                     true => Ok(ReadOutcome::Missing),
@@ -279,16 +221,10 @@ impl Store for DirStore {
         file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
         let wanted = range.end.saturating_sub(range.start);
         let mut bytes = Vec::with_capacity(wanted as usize);
-        io::Read::by_ref(&mut file)
-            .take(wanted)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
+        io::Read::by_ref(&mut file).take(wanted).read_to_end(&mut bytes).map_err(failed)?;
         match bytes.len() as u64 == wanted {
             true => Ok(ReadOutcome::Bytes(bytes)),
-            false => Err(StoreError::Short {
-                name: name.clone(),
-                size: file.metadata().map_err(failed)?.len(),
-            }),
+            false => Err(StoreError::Short { name: name.clone(), size: file.metadata().map_err(failed)?.len() }),
         }
     }
 
@@ -314,25 +250,11 @@ impl Store for DirStore {
 }
 
 impl DirStore {
-    fn list_folder(
-        &self,
-        folder: &str,
-        prefix: &str,
-        each: &mut OnListed<'_>,
-    ) -> Result<(), StoreError> {
-        let failed = |source| StoreError::Io {
-            store: self.label(),
-            what: format!("listing {folder}"),
-            source,
-        };
+    fn list_folder(&self, folder: &str, prefix: &str, each: &mut OnListed<'_>) -> Result<(), StoreError> {
+        let failed = |source| StoreError::Io { store: self.label(), what: format!("listing {folder}"), source };
         let entries = match fs::read_dir(self.root.join(folder)) {
             Ok(entries) => entries,
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(());
             }
             Err(e) => return Err(failed(e)),
@@ -358,11 +280,7 @@ impl DirStore {
                 && meta.is_file()
             {
                 let modified = Time::from_parts(meta.mtime(), meta.mtime_nsec());
-                each(Listed {
-                    name,
-                    size: Bytes(meta.len()),
-                    modified,
-                })?;
+                each(Listed { name, size: Bytes(meta.len()), modified })?;
             }
         }
         Ok(())

@@ -2,10 +2,7 @@ use super::*;
 use darkslide_words::{FixedClock, SystemClock, Temperature};
 
 fn facts(bytes: &[u8]) -> PutFacts {
-    PutFacts {
-        crc64: crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes),
-        temperature: Temperature::Hot,
-    }
+    PutFacts { crc64: crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes), temperature: Temperature::Hot }
 }
 
 #[test]
@@ -26,22 +23,10 @@ fn an_unplugged_disk_is_unreachable_and_not_empty() {
     let name = ObjectName::new("a/b").unwrap();
     store.put(&name, b"x", &facts(b"x")).unwrap();
     fs::rename(&root, folder.path().join("elsewhere")).unwrap();
-    assert!(matches!(
-        store.read(&name, None),
-        Err(StoreError::Unreachable { .. })
-    ));
-    assert!(matches!(
-        store.list("", &mut |_| Ok(())),
-        Err(StoreError::Unreachable { .. })
-    ));
-    assert!(matches!(
-        store.put(&name, b"x", &facts(b"x")),
-        Err(StoreError::Unreachable { .. })
-    ));
-    assert!(matches!(
-        DirStore::open(&root, &SystemClock::default()),
-        Err(StoreError::Unreachable { .. })
-    ));
+    assert!(matches!(store.read(&name, None), Err(StoreError::Unreachable { .. })));
+    assert!(matches!(store.list("", &mut |_| Ok(())), Err(StoreError::Unreachable { .. })));
+    assert!(matches!(store.put(&name, b"x", &facts(b"x")), Err(StoreError::Unreachable { .. })));
+    assert!(matches!(DirStore::open(&root, &SystemClock::default()), Err(StoreError::Unreachable { .. })));
 }
 
 #[test]

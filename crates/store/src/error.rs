@@ -15,9 +15,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// No space is left.
-    #[error(
-        "the store {store} is full: {name} was not stored; make room and run again, nothing is lost"
-    )]
+    #[error("the store {store} is full: {name} was not stored; make room and run again, nothing is lost")]
     Full {
         /// Which store.
         store: String,
@@ -87,9 +85,6 @@ pub enum StoreError {
 impl StoreError {
     /// True if trying again later, with nothing changed, may help.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::Corrupted { .. } | Self::Io { .. }
-        )
+        matches!(self, Self::Unreachable { .. } | Self::Corrupted { .. } | Self::Io { .. })
     }
 }

@@ -41,19 +41,12 @@ pub struct FaultyStore<S> {
 impl<S: Store> FaultyStore<S> {
     /// Works until told otherwise.
     pub fn new(inner: S) -> Self {
-        Self {
-            inner,
-            state: Mutex::default(),
-        }
+        Self { inner, state: Mutex::default() }
     }
 
     /// Sets the fault and counts PUTs from here.
     pub fn arm(&self, fault: Fault) {
-        *self.state() = State {
-            fault: Some(fault),
-            puts: 0,
-            dead: false,
-        };
+        *self.state() = State { fault: Some(fault), puts: 0, dead: false };
     }
 
     /// Works again. Returns true if the fault had struck.
@@ -70,16 +63,11 @@ impl<S: Store> FaultyStore<S> {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     fn dead(&self) -> StoreError {
-        StoreError::Unreachable {
-            store: self.label(),
-            source: std::io::Error::other("power lost"),
-        }
+        StoreError::Unreachable { store: self.label(), source: std::io::Error::other("power lost") }
     }
 
     fn alive(&self) -> Result<(), StoreError> {
@@ -100,12 +88,7 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.capabilities()
     }
 
-    fn put(
-        &self,
-        name: &ObjectName,
-        bytes: &[u8],
-        facts: &PutFacts,
-    ) -> Result<PutOutcome, StoreError> {
+    fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError> {
         self.alive()?;
         let fault = {
             let mut state = self.state();
@@ -121,10 +104,7 @@ impl<S: Store> Store for FaultyStore<S> {
         match fault {
             None => self.inner.put(name, bytes, facts),
             Some(Fault::PowerBefore(_)) => Err(self.dead()),
-            Some(Fault::FullAt(_)) => Err(StoreError::Full {
-                store: self.label(),
-                name: name.clone(),
-            }),
+            Some(Fault::FullAt(_)) => Err(StoreError::Full { store: self.label(), name: name.clone() }),
             Some(Fault::PowerAfter(_)) => {
                 self.inner.put(name, bytes, facts)?;
                 Err(self.dead())
@@ -132,11 +112,7 @@ impl<S: Store> Store for FaultyStore<S> {
         }
     }
 
-    fn read(
-        &self,
-        name: &ObjectName,
-        range: Option<Range<u64>>,
-    ) -> Result<ReadOutcome, StoreError> {
+    fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {
         self.alive()?;
         self.inner.read(name, range)
     }
@@ -165,10 +141,7 @@ mod tests {
 
     #[test]
     fn faults_strike_where_armed() {
-        let facts = PutFacts {
-            crc64: 0,
-            temperature: Temperature::Hot,
-        };
+        let facts = PutFacts { crc64: 0, temperature: Temperature::Hot };
         let name = |n: u32| ObjectName::new(format!("o{n}")).unwrap();
         let store = FaultyStore::new(MemoryStore::default());
         store.arm(Fault::PowerAfter(2));
@@ -182,10 +155,7 @@ mod tests {
         store.heal();
         assert_eq!(store.read(&name(3), None).unwrap(), ReadOutcome::Missing);
         store.arm(Fault::FullAt(1));
-        assert!(matches!(
-            store.put(&name(4), b"4", &facts),
-            Err(StoreError::Full { .. })
-        ));
+        assert!(matches!(store.put(&name(4), b"4", &facts), Err(StoreError::Full { .. })));
         assert!(store.read(&name(1), None).is_ok());
     }
 }

@@ -74,14 +74,8 @@ impl ReadOutcome {
     pub fn bytes(self, name: &ObjectName) -> Result<Vec<u8>, StoreError> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            Self::Cold { class } => Err(StoreError::Cold {
-                name: name.clone(),
-                class,
-            }),
-            Self::Thawing { .. } => Err(StoreError::Cold {
-                name: name.clone(),
-                class: "being thawed".into(),
-            }),
+            Self::Cold { class } => Err(StoreError::Cold { name: name.clone(), class }),
+            Self::Thawing { .. } => Err(StoreError::Cold { name: name.clone(), class: "being thawed".into() }),
             Self::Missing => Err(StoreError::Missing { name: name.clone() }),
         }
     }
@@ -111,17 +105,11 @@ pub trait Store: Send + Sync {
 
     /// Creates an object, durable when this returns. Never replaces one: a
     /// name that exists with another length is [`StoreError::Different`].
-    fn put(
-        &self,
-        name: &ObjectName,
-        bytes: &[u8],
-        facts: &PutFacts,
-    ) -> Result<PutOutcome, StoreError>;
+    fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError>;
 
     /// Reads an object or a range of it. A range beyond the end is
     /// [`StoreError::Short`].
-    fn read(&self, name: &ObjectName, range: Option<Range<u64>>)
-    -> Result<ReadOutcome, StoreError>;
+    fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError>;
 
     /// Lists the objects whose names begin with `prefix`, in no special order.
     /// Objects that are still being written do not appear.

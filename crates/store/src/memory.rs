@@ -16,9 +16,7 @@ pub struct MemoryStore {
 
 impl MemoryStore {
     fn objects(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectName, Vec<u8>>> {
-        self.objects
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.objects.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Changes an object behind everybody's back, as a failing disk would.
@@ -28,9 +26,7 @@ impl MemoryStore {
 
     /// A copy of everything, to start again from.
     pub fn snapshot(&self) -> Self {
-        Self {
-            objects: Mutex::new(self.objects().clone()),
-        }
+        Self { objects: Mutex::new(self.objects().clone()) }
     }
 
     /// Number of objects.
@@ -50,27 +46,14 @@ impl Store for MemoryStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            create_only: true,
-            ranges: true,
-            cold: false,
-            delete: true,
-        }
+        Capabilities { create_only: true, ranges: true, cold: false, delete: true }
     }
 
-    fn put(
-        &self,
-        name: &ObjectName,
-        bytes: &[u8],
-        _facts: &PutFacts,
-    ) -> Result<PutOutcome, StoreError> {
+    fn put(&self, name: &ObjectName, bytes: &[u8], _facts: &PutFacts) -> Result<PutOutcome, StoreError> {
         let mut objects = self.objects();
         match objects.get(name) {
             Some(there) if there.len() == bytes.len() => Ok(PutOutcome::AlreadyThere),
-            Some(_) => Err(StoreError::Different {
-                store: self.label(),
-                name: name.clone(),
-            }),
+            Some(_) => Err(StoreError::Different { store: self.label(), name: name.clone() }),
             None => {
                 objects.insert(name.clone(), bytes.to_vec());
                 Ok(PutOutcome::Created)
@@ -78,11 +61,7 @@ impl Store for MemoryStore {
         }
     }
 
-    fn read(
-        &self,
-        name: &ObjectName,
-        range: Option<Range<u64>>,
-    ) -> Result<ReadOutcome, StoreError> {
+    fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {
         let objects = self.objects();
         let Some(bytes) = objects.get(name) else {
             return Ok(ReadOutcome::Missing);
@@ -92,10 +71,7 @@ impl Store for MemoryStore {
         let part = bytes.get(range.start as usize..range.end as usize);
         match part {
             Some(part) => Ok(ReadOutcome::Bytes(part.to_vec())),
-            None => Err(StoreError::Short {
-                name: name.clone(),
-                size,
-            }),
+            None => Err(StoreError::Short { name: name.clone(), size }),
         }
     }
 
@@ -106,13 +82,7 @@ impl Store for MemoryStore {
             .filter(|(name, _)| name.as_str().starts_with(prefix))
             .map(|(name, bytes)| (name.clone(), bytes.len() as u64))
             .collect();
-        names.into_iter().try_for_each(|(name, size)| {
-            each(Listed {
-                name,
-                size: Bytes(size),
-                modified: Time(0),
-            })
-        })
+        names.into_iter().try_for_each(|(name, size)| each(Listed { name, size: Bytes(size), modified: Time(0) }))
     }
 
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {

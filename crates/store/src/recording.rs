@@ -31,20 +31,12 @@ pub struct RecordingStore<S> {
 impl<S: Store> RecordingStore<S> {
     /// Records the calls to `inner`.
     pub fn new(inner: S) -> Self {
-        Self {
-            inner,
-            calls: Mutex::new(Vec::new()),
-        }
+        Self { inner, calls: Mutex::new(Vec::new()) }
     }
 
     /// The calls so far; forgets them.
     pub fn take(&self) -> Vec<Call> {
-        std::mem::take(
-            &mut self
-                .calls
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-        )
+        std::mem::take(&mut self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     /// What it wraps.
@@ -53,10 +45,7 @@ impl<S: Store> RecordingStore<S> {
     }
 
     fn note(&self, call: Call) {
-        self.calls
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(call);
+        self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(call);
     }
 }
 
@@ -69,25 +58,13 @@ impl<S: Store> Store for RecordingStore<S> {
         self.inner.capabilities()
     }
 
-    fn put(
-        &self,
-        name: &ObjectName,
-        bytes: &[u8],
-        facts: &PutFacts,
-    ) -> Result<PutOutcome, StoreError> {
+    fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError> {
         self.note(Call::Put(name.clone(), bytes.len() as u64));
         self.inner.put(name, bytes, facts)
     }
 
-    fn read(
-        &self,
-        name: &ObjectName,
-        range: Option<Range<u64>>,
-    ) -> Result<ReadOutcome, StoreError> {
-        self.note(Call::Read(
-            name.clone(),
-            range.as_ref().map(|r| r.end - r.start),
-        ));
+    fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {
+        self.note(Call::Read(name.clone(), range.as_ref().map(|r| r.end - r.start)));
         self.inner.read(name, range)
     }
 
@@ -118,10 +95,7 @@ mod tests {
         let name = ObjectName::new("a/b").unwrap();
         store.read(&name, Some(0..3)).unwrap();
         store.delete(&name).unwrap();
-        assert_eq!(
-            store.take(),
-            [Call::Read(name.clone(), Some(3)), Call::Delete(name)]
-        );
+        assert_eq!(store.take(), [Call::Read(name.clone(), Some(3)), Call::Delete(name)]);
         assert_eq!(store.take(), []);
     }
 }

@@ -28,8 +28,7 @@ impl Name {
     /// True if this is good as one component: not empty, `.`, `..`, and free
     /// of `/` and NUL.
     pub fn is_component(&self) -> bool {
-        !matches!(self.0.as_slice(), b"" | b"." | b"..")
-            && !self.0.iter().any(|b| matches!(b, b'/' | 0))
+        !matches!(self.0.as_slice(), b"" | b"." | b"..") && !self.0.iter().any(|b| matches!(b, b'/' | 0))
     }
 
     /// This path with one more component.
@@ -118,9 +117,9 @@ impl<'de> Deserialize<'de> for Name {
         }
         match Form::deserialize(d)? {
             Form::Text(text) => Ok(Name(text.into_bytes())),
-            Form::Bytes { b64 } => base64::decode(&b64)
-                .map(Name)
-                .ok_or_else(|| serde::de::Error::custom("a name's base64 is broken")),
+            Form::Bytes { b64 } => {
+                base64::decode(&b64).map(Name).ok_or_else(|| serde::de::Error::custom("a name's base64 is broken"))
+            }
         }
     }
 }
@@ -167,9 +166,7 @@ mod base64 {
 
 /// A name that no store may carry.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error(
-    "`{0}` is not an object name: letters, digits, `.`, `_`, `-` and inner `/` are allowed, up to 512"
-)]
+#[error("`{0}` is not an object name: letters, digits, `.`, `_`, `-` and inner `/` are allowed, up to 512")]
 pub struct BadName(String);
 
 /// The name of an object in a store, such as `packs/ab/abcd….tar.zst.age`.
@@ -183,9 +180,7 @@ impl ObjectName {
     pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
         let text = text.into();
         let fits = text.len() <= 512
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/'))
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/'))
             && text.split('/').all(|c| !matches!(c, "" | "." | ".."));
         match fits {
             true => Ok(Self(text)),
@@ -226,15 +221,9 @@ mod tests {
 
     #[test]
     fn hostile_names_are_shown_harmlessly() {
-        assert_eq!(
-            Name::new(b"a\x1b[31m\n\xff".to_vec()).to_string(),
-            "a\\x1b[31m\\x0a\\xff"
-        );
+        assert_eq!(Name::new(b"a\x1b[31m\n\xff".to_vec()).to_string(), "a\\x1b[31m\\x0a\\xff");
         assert!(!Name::from("..").is_component() && !Name::from("a/b").is_component());
-        assert_eq!(
-            Name::from("x/IMG_1.CR3").extension().as_deref(),
-            Some("cr3")
-        );
+        assert_eq!(Name::from("x/IMG_1.CR3").extension().as_deref(), Some("cr3"));
         assert_eq!(Name::from(".hidden").extension(), None);
     }
 

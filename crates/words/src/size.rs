@@ -133,10 +133,7 @@ mod tests {
 
     #[test]
     fn json_is_a_canonical_string() {
-        assert_eq!(
-            serde_json::to_string(&Bytes(u64::MAX)).unwrap(),
-            "\"18446744073709551615\""
-        );
+        assert_eq!(serde_json::to_string(&Bytes(u64::MAX)).unwrap(), "\"18446744073709551615\"");
         for bad in ["5", "\"05\"", "\"+5\"", "\"-5\"", "\"\"", "\"5 \""] {
             assert!(serde_json::from_str::<Bytes>(bad).is_err(), "{bad}");
         }

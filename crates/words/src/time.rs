@@ -44,10 +44,7 @@ impl Time {
 
     /// This much later.
     pub fn plus(self, by: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
     }
 
     /// `20260131T235959.000Z`, as in the names of snapshots.
@@ -71,9 +68,7 @@ impl Time {
         let ascii = text.len() == 20 && text.is_ascii();
         let digits = |range: std::ops::Range<usize>| -> Option<i16> {
             let part = text.get(range)?;
-            part.bytes()
-                .all(|b| b.is_ascii_digit())
-                .then(|| part.parse().ok())?
+            part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok())?
         };
         if !ascii || &text[8..9] != "T" || &text[15..16] != "." || &text[19..] != "Z" {
             return Err(bad());
@@ -91,9 +86,7 @@ impl Time {
         )
         .map_err(|_| bad())?;
         let zoned = civil.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| bad())?;
-        Ok(Self(
-            i64::try_from(zoned.timestamp().as_nanosecond()).map_err(|_| bad())?,
-        ))
+        Ok(Self(i64::try_from(zoned.timestamp().as_nanosecond()).map_err(|_| bad())?))
     }
 
     /// `2026-01-31 23:59:59` in the machine's zone, for people.
@@ -107,9 +100,7 @@ impl Time {
     }
 
     fn civil(self) -> jiff::civil::DateTime {
-        self.timestamp()
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .datetime()
+        self.timestamp().to_zoned(jiff::tz::TimeZone::UTC).datetime()
     }
 }
 
@@ -130,16 +121,10 @@ impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'_, str>::deserialize(d)?;
         let digits = text.strip_prefix('-').unwrap_or(&text);
-        let canonical = text == "0"
-            || digits
-                .bytes()
-                .next()
-                .is_some_and(|b| (b'1'..=b'9').contains(&b));
+        let canonical = text == "0" || digits.bytes().next().is_some_and(|b| (b'1'..=b'9').contains(&b));
         match text.parse() {
             Ok(n) if canonical => Ok(Self(n)),
-            _ => Err(serde::de::Error::custom(
-                "nanoseconds in a string are wanted",
-            )),
+            _ => Err(serde::de::Error::custom("nanoseconds in a string are wanted")),
         }
     }
 }
@@ -164,9 +149,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Time(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
     }
 
@@ -210,13 +193,8 @@ mod tests {
         let t = Time::from_parts(1_790_000_000, 123_000_000);
         assert_eq!(t.compact(), "20260921T141320.123Z");
         assert_eq!(Time::from_compact(&t.compact()).unwrap(), t);
-        for bad in [
-            "",
-            "20260921T141320.123",
-            "20261321T141320.123Z",
-            "2026092xT141320.123Z",
-            "20260921T141320.12äZ",
-        ] {
+        for bad in ["", "20260921T141320.123", "20261321T141320.123Z", "2026092xT141320.123Z", "20260921T141320.12äZ"]
+        {
             assert!(Time::from_compact(bad).is_err(), "{bad}");
         }
     }

@@ -29,18 +29,9 @@ fn every_name_after_tests_must_exist() {
 #[test]
 fn test_names_come_from_test_code_and_python_tools() {
     let house = house_of(&[
-        (
-            "crates/a/src/lib.rs",
-            "fn put() {}\n#[cfg(test)]\nmod tests {\n    fn puts() {}\n}\n",
-        ),
-        (
-            "crates/store/src/contract.rs",
-            "pub fn rejects_overwrite() {}\n",
-        ),
-        (
-            "tools/check.py",
-            "def main():\n    pass\n\ndef test_reads_format():\n    pass\n",
-        ),
+        ("crates/a/src/lib.rs", "fn put() {}\n#[cfg(test)]\nmod tests {\n    fn puts() {}\n}\n"),
+        ("crates/store/src/contract.rs", "pub fn rejects_overwrite() {}\n"),
+        ("tools/check.py", "def main():\n    pass\n\ndef test_reads_format():\n    pass\n"),
     ]);
     let names: Vec<String> = test_names(&house).into_iter().collect();
     assert_eq!(names, ["puts", "rejects_overwrite", "test_reads_format"]);
@@ -53,10 +44,7 @@ fn a_frozen_repository_must_be_named_in_a_test() {
         ("testdata/frozen/v1/config", ""),
         ("crates/a/src/lib.rs", "// v1\n"),
         ("tidy/src/docs/tests.rs", "const F: &str = \"v1\";\n"),
-        (
-            "crates/a/tests/it/main.rs",
-            "const F: &str = \"v1-plain\";\n",
-        ),
+        ("crates/a/tests/it/main.rs", "const F: &str = \"v1-plain\";\n"),
     ]));
     assert_eq!(caught.len(), 1);
     assert_eq!(caught[0].file, "testdata/frozen/v1");
@@ -65,13 +53,7 @@ fn a_frozen_repository_must_be_named_in_a_test() {
 #[test]
 fn adrs_have_numbers_and_weigh_doing_nothing() {
     assert_eq!(adr_number("0012-two-words.md"), Some("0012"));
-    for name in [
-        "12-a.md",
-        "0012.md",
-        "0012-Title.md",
-        "0012-.md",
-        "README.md",
-    ] {
+    for name in ["12-a.md", "0012.md", "0012-Title.md", "0012-.md", "README.md"] {
         assert_eq!(adr_number(name), None, "{name}");
     }
     let good = "# 1\n\n## Status\n\n## Decision\n\n## Alternatives\n\n**Do nothing.** Costly.\n";
@@ -84,18 +66,9 @@ fn adrs_have_numbers_and_weigh_doing_nothing() {
 fn changelog_files_follow_the_template() {
     let template = "# Bugfix: a\n\n## Before\n\nb\n\n## Now\n\nc\n";
     assert_eq!(entry_faults(template, template), [""; 0]);
-    assert_eq!(
-        entry_faults("# Fix: a\n## Before\nb\n## Now\nc\n", template).len(),
-        1
-    );
-    assert_eq!(
-        entry_faults("# Change: a\n## Now\nc\n## Before\nb\n", template).len(),
-        1
-    );
-    assert_eq!(
-        entry_faults("# Change: a\n## Before\n\n## Now\nc\n", template).len(),
-        1
-    );
+    assert_eq!(entry_faults("# Fix: a\n## Before\nb\n## Now\nc\n", template).len(), 1);
+    assert_eq!(entry_faults("# Change: a\n## Now\nc\n## Before\nb\n", template).len(), 1);
+    assert_eq!(entry_faults("# Change: a\n## Before\n\n## Now\nc\n", template).len(), 1);
 }
 
 #[test]
@@ -103,12 +76,6 @@ fn the_map_has_a_section_with_an_invariant_for_every_crate() {
     let text = "# Map\n## `crates/words`\n**Invariant** No I/O.\n### `store-dir`, `store-s3`\n**Invariant** One.\n";
     assert_eq!(map_faults(text, &["words", "store-dir", "store-s3"]), []);
     assert_eq!(lines(&map_faults(text, &["store"])), [1]);
-    assert_eq!(
-        lines(&map_faults(
-            "## `words`\n## Notes\n**Invariant** x\n",
-            &["words"]
-        )),
-        [1]
-    );
+    assert_eq!(lines(&map_faults("## `words`\n## Notes\n**Invariant** x\n", &["words"])), [1]);
     assert_eq!(lines(&map_faults(&"\n".repeat(401), &[])), [401]);
 }

@@ -1,0 +1,274 @@
+//! Reading chunks by id: find the pack, read the covering segments, open them,
+//! decode one frame.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use darkslide_catalog::{Catalog, Location, PackFacts, PackId, Trusted};
+use darkslide_format::frame::Unframer;
+use darkslide_format::identity::Identities;
+use darkslide_format::limits::PAGE_MAX;
+use darkslide_format::manifest::{ChunkRow, PackKind};
+use darkslide_format::pages::PageSource;
+use darkslide_format::stream::Opener;
+use darkslide_format::{FormatError, IdKey, frame, seal, unpack};
+use darkslide_store::{ReadOutcome, Store, StoreError};
+use darkslide_words::{Bytes, ChunkId};
+
+use crate::ChunkError;
+
+/// Plaintext opened at once where small chunks lie close together.
+const WINDOW: u64 = 1 << 20;
+/// Packs whose keys and windows are kept.
+const PACKS_MAX: usize = 8;
+
+/// What opens and names chunks.
+#[derive(Clone)]
+pub struct Opened {
+    /// Identities that open packs.
+    pub identities: Identities,
+    /// Makes chunk ids.
+    pub id_key: IdKey,
+}
+
+struct OpenPack {
+    facts: PackFacts,
+    opener: Opener,
+    window_at: u64,
+    window: Vec<u8>,
+    used: u64,
+}
+
+/// Reads chunks; one for each thread.
+pub struct ChunkReader {
+    catalog: Catalog,
+    stores: Vec<Arc<dyn Store>>,
+    keys: Opened,
+    packs: HashMap<PackId, OpenPack>,
+    unframer: Unframer,
+    scratch: Vec<u8>,
+    clock: u64,
+    touched: BTreeMap<PackId, Bytes>,
+    read: Bytes,
+}
+
+impl ChunkReader {
+    /// Reads from the first store that can give what is asked.
+    pub fn new(catalog: Catalog, stores: Vec<Arc<dyn Store>>, keys: Opened) -> Result<Self, FormatError> {
+        Ok(Self {
+            catalog,
+            stores,
+            keys,
+            packs: HashMap::new(),
+            unframer: Unframer::new()?,
+            scratch: Vec::new(),
+            clock: 0,
+            touched: BTreeMap::new(),
+            read: Bytes(0),
+        })
+    }
+
+    /// The packs read from so far, with their sealed sizes.
+    pub fn touched(&self) -> &BTreeMap<PackId, Bytes> {
+        &self.touched
+    }
+
+    /// Sealed bytes read so far.
+    pub fn bytes_read(&self) -> Bytes {
+        self.read
+    }
+
+    /// The catalog it looks into.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Appends a chunk's plaintext to `out`. Its length and its seal are checked;
+    /// its id is not, for callers that check the whole file's hash.
+    pub fn append(&mut self, kind: PackKind, id: ChunkId, out: &mut Vec<u8>) -> Result<(), ChunkError> {
+        self.any_place(kind, id, out, |_, _| Ok(()))
+    }
+
+    /// Appends a chunk's plaintext to `out`, checked against its id. Tries all
+    /// places where it lies.
+    pub fn append_checked(&mut self, kind: PackKind, id: ChunkId, out: &mut Vec<u8>) -> Result<(), ChunkError> {
+        self.any_place(kind, id, out, |key, plain| unpack::check(id, plain, key))
+    }
+
+    fn any_place(
+        &mut self,
+        kind: PackKind,
+        id: ChunkId,
+        out: &mut Vec<u8>,
+        check: impl Fn(&IdKey, &[u8]) -> Result<(), FormatError>,
+    ) -> Result<(), ChunkError> {
+        let mut problem = ChunkError::Unlisted { id };
+        for location in self.catalog.locations(kind.code(), id, Trusted::No)? {
+            let at = out.len();
+            let result = self.decode(kind, &location, out).and_then(|()| {
+                check(&self.keys.id_key, &out[at..]).map_err(|source| self.in_pack(location.pack, source))
+            });
+            match result {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    out.truncate(at);
+                    problem = error;
+                }
+            }
+        }
+        Err(problem)
+    }
+
+    fn in_pack(&self, pack: PackId, source: FormatError) -> ChunkError {
+        match self.catalog.pack(pack) {
+            Ok(facts) => ChunkError::Pack { pack: facts.name, source },
+            Err(error) => error.into(),
+        }
+    }
+
+    fn decode(&mut self, kind: PackKind, location: &Location, out: &mut Vec<u8>) -> Result<(), ChunkError> {
+        let chunk = &location.chunk;
+        let row = ChunkRow { base: chunk.base, id: chunk.id, len: chunk.len, off: chunk.off, plain: chunk.plain };
+        row.check().map_err(|source| self.in_pack(location.pack, source))?;
+        let Some(base) = chunk.base else { return self.decode_frame(location.pack, &row, out) };
+        let mut delta = Vec::new();
+        self.decode_frame(location.pack, &row, &mut delta)?;
+        let mut prefix = Vec::new();
+        let full = self.catalog.locations(kind.code(), base, Trusted::No)?.into_iter().find(|l| l.chunk.base.is_none());
+        let full = full.ok_or(ChunkError::Unlisted { id: base })?;
+        self.decode(kind, &full, &mut prefix)?;
+        let plain = frame::undelta(&delta, &prefix, chunk.plain.0 as usize);
+        out.extend_from_slice(&plain.map_err(|source| self.in_pack(location.pack, source))?);
+        Ok(())
+    }
+
+    fn decode_frame(&mut self, pack: PackId, row: &ChunkRow, out: &mut Vec<u8>) -> Result<(), ChunkError> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let result = self.stream(pack, row.off.0, row.len.0, &mut scratch).and_then(|from| {
+            let frame = match from {
+                From::Scratch => &scratch[..],
+                From::Window(range) => self.packs.get(&pack).map_or(&[][..], |p| &p.window[range]),
+            };
+            unpack::decode(row, frame, &mut self.unframer, out).map_err(|source| self.in_pack(pack, source))
+        });
+        self.scratch = scratch;
+        result
+    }
+
+    /// Makes the stream's bytes `off..off + len` available.
+    fn stream(&mut self, pack: PackId, off: u64, len: u64, scratch: &mut Vec<u8>) -> Result<From, ChunkError> {
+        self.open(pack)?;
+        let Some(open) = self.packs.get_mut(&pack) else {
+            return Err(ChunkError::Unlisted { id: ChunkId::new([0; 32]) });
+        };
+        let within = |open: &OpenPack| {
+            let from = off.checked_sub(open.window_at)? as usize;
+            let to = from + len as usize;
+            (to <= open.window.len()).then_some(from..to)
+        };
+        if let Some(range) = within(open) {
+            return Ok(From::Window(range));
+        }
+        let size = open.facts.size.0;
+        let end = darkslide_format::stream::plain_len(size.saturating_sub(open.opener.payload_at())).unwrap_or(0);
+        let small = len < WINDOW / 2;
+        let wanted = if small { WINDOW.max(len).min(end.saturating_sub(off)) } else { len };
+        let broken = || ChunkError::Pack {
+            pack: open.facts.name.clone(),
+            source: FormatError::Malformed { what: "the index", detail: "a frame beyond the pack's end".into() },
+        };
+        if wanted < len {
+            return Err(broken());
+        }
+        let (range, first) = open.opener.covering(off, wanted, size).ok_or_else(broken)?;
+        let last = open.opener.last_segment(size).ok_or_else(broken)?;
+        let mut sealed = read(&self.stores, &open.facts, range)?;
+        self.read += Bytes(sealed.len() as u64);
+        let in_pack = |source| ChunkError::Pack { pack: open.facts.name.clone(), source };
+        let start = first * darkslide_format::stream::SEGMENT as u64;
+        if small {
+            open.window.clear();
+            open.opener.open_segments(first, last, &mut sealed, &mut open.window).map_err(in_pack)?;
+            open.window_at = start;
+            return within(open).map(From::Window).ok_or_else(broken);
+        }
+        scratch.clear();
+        open.opener.open_segments(first, last, &mut sealed, scratch).map_err(in_pack)?;
+        scratch.drain(..(off - start) as usize);
+        scratch.truncate(len as usize);
+        Ok(From::Scratch)
+    }
+
+    fn open(&mut self, pack: PackId) -> Result<(), ChunkError> {
+        self.clock += 1;
+        if let Some(open) = self.packs.get_mut(&pack) {
+            open.used = self.clock;
+            return Ok(());
+        }
+        if self.packs.len() >= PACKS_MAX
+            && let Some(oldest) = self.packs.iter().min_by_key(|(_, p)| p.used).map(|(id, _)| *id)
+        {
+            self.packs.remove(&oldest);
+        }
+        let facts = self.catalog.pack(pack)?;
+        let mut head = facts.header.clone();
+        head.extend_from_slice(&facts.nonce);
+        let opener = seal::open_head(&head, &self.keys.identities.all())
+            .map_err(|source| ChunkError::Pack { pack: facts.name.clone(), source })?;
+        self.touched.insert(pack, facts.size);
+        self.packs.insert(pack, OpenPack { facts, opener, window_at: 0, window: Vec::new(), used: self.clock });
+        Ok(())
+    }
+}
+
+/// Where the bytes asked for are.
+enum From {
+    Window(std::ops::Range<usize>),
+    Scratch,
+}
+
+/// Reads a range from the first store that has it readable.
+fn read(stores: &[Arc<dyn Store>], facts: &PackFacts, range: std::ops::Range<u64>) -> Result<Vec<u8>, StoreError> {
+    let mut problem = StoreError::Missing { name: facts.name.clone() };
+    for store in stores {
+        match store.read(&facts.name, Some(range.clone())) {
+            Ok(ReadOutcome::Bytes(bytes)) => return Ok(bytes),
+            Ok(ReadOutcome::Missing) => {}
+            Ok(other) => problem = other.bytes(&facts.name).err().unwrap_or(problem),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
+}
+
+/// Pages of trees: from this machine's cache, or from the repository.
+pub struct Pages<'r> {
+    catalog: &'r Catalog,
+    reader: Option<&'r mut ChunkReader>,
+}
+
+impl<'r> Pages<'r> {
+    /// From the cache alone: what this machine wrote.
+    pub fn cached(catalog: &'r Catalog) -> Self {
+        Self { catalog, reader: None }
+    }
+
+    /// From the cache, else from the repository.
+    pub fn new(catalog: &'r Catalog, reader: &'r mut ChunkReader) -> Self {
+        Self { catalog, reader: Some(reader) }
+    }
+}
+
+impl PageSource for Pages<'_> {
+    type Error = ChunkError;
+
+    fn page(&mut self, id: ChunkId) -> Result<Vec<u8>, ChunkError> {
+        if let Some(packed) = self.catalog.page(id)? {
+            return Ok(frame::unpack_json("a cached page", &packed, PAGE_MAX)?);
+        }
+        let Some(reader) = self.reader.as_deref_mut() else { return Err(ChunkError::Unlisted { id }) };
+        let mut page = Vec::new();
+        reader.append_checked(PackKind::Trees, id, &mut page)?;
+        Ok(page)
+    }
+}

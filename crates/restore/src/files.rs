@@ -1,0 +1,253 @@
+//! One file: written under a temporary name, verified, renamed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use darkslide_format::pages::chunks_of;
+use darkslide_format::tree::Entry;
+use darkslide_words::{Bytes, ChunkId, ContentHash};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use crate::plan::{Existing, kind_of};
+use crate::{ChunkError, ChunkReader, RestoreError, meta};
+
+/// How the temporary names begin; what a killed restore leaves is swept by the
+/// next one into the same folder.
+pub const PARTIAL: &str = ".darkslide-partial-";
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Written and verified.
+    Written,
+    /// Was there already, with the same content.
+    Present,
+}
+
+/// Why one file was not restored.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// Another file has its name.
+    #[error("another file of this name is in the target; it was not touched (`--overwrite` replaces it)")]
+    Exists,
+    /// Its bytes are not those that were stored.
+    #[error("its content does not match its hash; nothing was written")]
+    Wrong,
+    /// A chunk cannot be had.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    /// The system said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl FileError {
+    /// True if every other file will fail in the same way.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io(e) if matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+}
+
+/// Writes files; one for each thread.
+pub struct FileWriter {
+    reader: ChunkReader,
+    buffer: Vec<u8>,
+}
+
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+
+fn partial(target: &Path) -> PathBuf {
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    target.with_file_name(format!("{PARTIAL}{}-{serial}", std::process::id()))
+}
+
+impl FileWriter {
+    /// Reads through `reader`.
+    pub fn new(reader: ChunkReader) -> Self {
+        Self { reader, buffer: Vec::new() }
+    }
+
+    /// What was read.
+    pub fn reader(&self) -> &ChunkReader {
+        &self.reader
+    }
+
+    /// Restores a file to `target`.
+    pub fn restore(&mut self, entry: &Entry, target: &Path, existing: Existing) -> Result<Outcome, FileError> {
+        match fs::symlink_metadata(target) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e.into()),
+            Ok(found) if found.is_file() && found.len() == entry.bytes().0 && Some(hash_of(target)?) == entry.hash => {
+                meta::apply(&File::open(target)?, target, entry)?;
+                return Ok(Outcome::Present);
+            }
+            Ok(found) if existing == Existing::Keep || found.is_dir() => return Err(FileError::Exists),
+            Ok(_) => {}
+        }
+        let temporary = partial(target);
+        let written = self.write(entry, &temporary).and_then(|()| Ok(place(&temporary, target, existing)?));
+        if written.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        written.map(|()| Outcome::Written)
+    }
+
+    fn write(&mut self, entry: &Entry, temporary: &Path) -> Result<(), FileError> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+        let chunks = list(&mut self.reader, entry)?;
+        if self.fill(&mut file, entry, &chunks, Checked::Whole)? != entry.hash {
+            // Some chunk is not what its id says: look at each, and at other places.
+            file.set_len(0)?;
+            file.seek(SeekFrom::Start(0))?;
+            if self.fill(&mut file, entry, &chunks, Checked::Each)? != entry.hash {
+                return Err(FileError::Wrong);
+            }
+        }
+        meta::apply(&file, temporary, entry)?;
+        Ok(())
+    }
+
+    /// Writes the chunks, leaving holes; the hash of what they are.
+    fn fill(
+        &mut self,
+        file: &mut File,
+        entry: &Entry,
+        chunks: &[ChunkId],
+        checked: Checked,
+    ) -> Result<Option<ContentHash>, FileError> {
+        let mut hash = blake3::Hasher::new();
+        let mut at = 0;
+        for chunk in chunks {
+            self.buffer.clear();
+            match checked {
+                Checked::Whole => self.reader.append(kind_of(entry), *chunk, &mut self.buffer)?,
+                Checked::Each => self.reader.append_checked(kind_of(entry), *chunk, &mut self.buffer)?,
+            }
+            hash.update(&self.buffer);
+            write_around_holes(file, &self.buffer, at, &entry.holes)?;
+            at += self.buffer.len() as u64;
+        }
+        if !entry.holes.is_empty() {
+            file.set_len(at)?;
+        }
+        Ok(Some(ContentHash::new(*hash.finalize().as_bytes())).filter(|_| at == entry.bytes().0))
+    }
+}
+
+/// What a chunk is checked against.
+#[derive(Clone, Copy)]
+enum Checked {
+    /// The whole file's hash.
+    Whole,
+    /// Its own id.
+    Each,
+}
+
+fn list(reader: &mut ChunkReader, entry: &Entry) -> Result<Vec<ChunkId>, FileError> {
+    if let Some(chunks) = &entry.chunks {
+        return Ok(chunks.clone());
+    }
+    struct Direct<'r>(&'r mut ChunkReader);
+    impl darkslide_format::pages::PageSource for Direct<'_> {
+        type Error = ChunkError;
+        fn page(&mut self, id: ChunkId) -> Result<Vec<u8>, ChunkError> {
+            let mut page = Vec::new();
+            self.0.append_checked(darkslide_format::manifest::PackKind::Trees, id, &mut page)?;
+            Ok(page)
+        }
+    }
+    Ok(chunks_of(&mut Direct(reader), entry)?)
+}
+
+fn write_around_holes(file: &mut File, bytes: &[u8], at: u64, holes: &[(Bytes, Bytes)]) -> io::Result<()> {
+    if holes.is_empty() {
+        return file.write_all(bytes);
+    }
+    let end = at + bytes.len() as u64;
+    let mut from = at;
+    let overlapping = holes.iter().filter(|(off, len)| off.0 < end && off.0 + len.0 > at);
+    for (off, len) in overlapping {
+        let to = off.0.max(from);
+        write_at(file, &bytes[(from - at) as usize..(to - at) as usize], from)?;
+        from = (off.0 + len.0).clamp(from, end);
+    }
+    write_at(file, &bytes[(from - at) as usize..], from)
+}
+
+fn write_at(file: &mut File, bytes: &[u8], at: u64) -> io::Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
+    }
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)
+}
+
+fn place(temporary: &Path, target: &Path, existing: Existing) -> io::Result<()> {
+    if existing == Existing::Replace {
+        return fs::rename(temporary, target);
+    }
+    match renameat_with(CWD, temporary, CWD, target, RenameFlags::NOREPLACE) {
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
+            fs::hard_link(temporary, target)?;
+            fs::remove_file(temporary)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The hash of a file that is there.
+fn hash_of(path: &Path) -> io::Result<ContentHash> {
+    let mut file = File::open(path)?;
+    let mut hash = blake3::Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(ContentHash::new(*hash.finalize().as_bytes())),
+            n => hash.update(&buffer[..n]),
+        };
+    }
+}
+
+/// Restores a symbolic link.
+pub fn symlink(entry: &Entry, target: &Path, existing: Existing) -> Result<Outcome, FileError> {
+    let Some(wanted) = &entry.target else { return Err(FileError::Wrong) };
+    let wanted = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(wanted.as_bytes());
+    match fs::symlink_metadata(target) {
+        Ok(found) if found.is_symlink() && fs::read_link(target)?.as_os_str() == wanted => return Ok(Outcome::Present),
+        Ok(found) if existing == Existing::Keep || found.is_dir() => return Err(FileError::Exists),
+        _ => {}
+    }
+    let temporary = partial(target);
+    std::os::unix::fs::symlink(wanted, &temporary)?;
+    let placed = meta::apply_link(&temporary, entry).and_then(|()| place(&temporary, target, existing));
+    if placed.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    placed?;
+    Ok(Outcome::Written)
+}
+
+/// Makes a folder in the target, or finds it there; never goes through a link.
+pub fn folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        other => return other,
+    }
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, "something that is no folder has its name"));
+    }
+    for entry in fs::read_dir(path)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Ends a restore on an error that every file would meet.
+pub fn fatal(error: &FileError, target: &Path) -> Option<RestoreError> {
+    error.is_full().then(|| RestoreError::Full { path: target.to_path_buf() })
+}

@@ -1,0 +1,172 @@
+//! One run: resume, walk, finish. Each step leaves the store and the catalog so
+//! that the next run can go on from there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use darkslide_catalog::{Catalog, CatalogError, PackSet, RunOutcome};
+use darkslide_format::IdKey;
+use darkslide_format::chunking::Cutter;
+use darkslide_format::keys::KeyPair;
+use darkslide_format::pack::RunFacts;
+use darkslide_format::signed::SecretKey;
+use darkslide_format::snapshot::Counts;
+use darkslide_format::trust::{Standing, Trust};
+use darkslide_store::Store;
+use darkslide_words::{Bytes, Clock, Count, Name, ObjectName, Time, WriterId};
+
+use crate::finish::Finish;
+use crate::packer::Packer;
+use crate::plan::BackupPlan;
+use crate::store_file::FileStore;
+use crate::stores::Stores;
+use crate::visit::{Begin, Visitor};
+use crate::{Observer, SnapshotError, resume, sealer};
+
+/// A writer's secrets: what the machine that backs up holds.
+#[derive(Debug, Clone)]
+pub struct WriterSecrets {
+    /// Signs what it writes.
+    pub signing: SecretKey,
+    /// Makes chunk ids.
+    pub id_key: IdKey,
+    /// Opens index and refs.
+    pub index: KeyPair,
+}
+
+impl WriterSecrets {
+    /// Its id.
+    pub fn id(&self) -> WriterId {
+        self.signing.public().writer_id()
+    }
+}
+
+/// What a run works with.
+pub struct Context<'a> {
+    /// Where the catalog lies; each thread opens it.
+    pub catalog: &'a Path,
+    /// Where objects go.
+    pub stores: &'a [Arc<dyn Store>],
+    /// Which of them lack something, and why; in the same order.
+    pub behind: &'a [Option<String>],
+    /// Who may sign.
+    pub trust: &'a Trust,
+    /// This machine's secrets.
+    pub writer: &'a WriterSecrets,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// Who watches.
+    pub observer: &'a dyn Observer,
+    /// The intent.
+    pub plan: &'a BackupPlan,
+    /// Packs that were lost or condemned; filled in by the run.
+    pub unreliable: PackSet,
+}
+
+/// A file that could not be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Its path in the library.
+    pub path: Name,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a run did.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The snapshot.
+    pub snapshot: ObjectName,
+    /// Its time.
+    pub time: Time,
+    /// What it saw and did.
+    pub counts: Counts,
+    /// What could not be stored.
+    pub failures: Vec<Failure>,
+    /// Stores that did not get everything, and why.
+    pub behind: Vec<(String, String)>,
+    /// Number of the run.
+    pub run: i64,
+}
+
+/// Runs a backup.
+pub fn backup(mut context: Context<'_>) -> Result<Done, SnapshotError> {
+    let catalog = Catalog::open(context.catalog)?;
+    let started = context.clock.now();
+    let run = catalog.begin_run(&context.plan.job, "backup", started)?;
+    let result = attempt(&mut context, &catalog, run, started);
+    let at = context.clock.now();
+    match &result {
+        Ok(done) => {
+            let whole = done.failures.is_empty() && done.behind.is_empty();
+            let outcome = if whole { RunOutcome::Complete } else { RunOutcome::Incomplete };
+            let counts = &done.counts;
+            let summary = format!(
+                "{} new, {} changed, {} removed, {} stored",
+                counts.new_files, counts.changed_files, counts.removed_files, counts.stored_bytes
+            );
+            catalog.transaction(|| {
+                done.failures.iter().try_for_each(|f| catalog.add_failure(run, &f.path, &f.reason))?;
+                catalog.end_run(run, at, outcome, &summary)
+            })?;
+        }
+        Err(error) => record_failure(&catalog, run, at, error)?,
+    }
+    result
+}
+
+fn record_failure(catalog: &Catalog, run: i64, at: Time, error: &SnapshotError) -> Result<(), CatalogError> {
+    catalog.end_run(run, at, RunOutcome::Failed, &error.to_string())
+}
+
+fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time) -> Result<Done, SnapshotError> {
+    let writer = context.writer.id();
+    if context.trust.standing(writer) != Standing::Trusted {
+        return Err(SnapshotError::NotEnrolled { name: context.trust.writer_name(writer) });
+    }
+    let config = context.trust.config().ok_or(SnapshotError::NoConfig)?;
+    let stores = Stores::new(context.stores, context.behind);
+    resume::adopt(catalog, &stores)?;
+    context.unreliable = resume::reconcile(catalog, &stores, context.trust)?;
+    let recipients = config.data_recipients()?;
+    let cutter = Cutter::new(&config.chunking, &context.writer.id_key);
+    let facts = RunFacts { repository: context.trust.repository(), writer, time: started, sequence: Count(0) };
+    let (sender, ends) = sealer::channels();
+    let context = &*context;
+    std::thread::scope(|scope| {
+        let key = &context.writer.signing;
+        let (path, stores) = (context.catalog, &stores);
+        scope.spawn(move || sealer::run(ends, path, stores, key));
+        let packer = Packer::new(catalog, &recipients, facts, sender, config.pack.target);
+        let visitor = Visitor::new(Begin {
+            context,
+            catalog,
+            packer,
+            files: FileStore::new(&cutter, config.chunking.db.0 as usize, &context.writer.id_key),
+            warm_below: config.pack.warm_below.0,
+            db_chunk: config.chunking.db.0 as usize,
+            strict: !context.unreliable.is_empty(),
+            expected: expected(context, catalog),
+        });
+        let finish = Finish { context, catalog, stores };
+        walk(visitor, &finish, run)
+    })
+}
+
+/// Bytes that the walk will see: counted first where somebody wants to know.
+fn expected(context: &Context<'_>, _catalog: &Catalog) -> Option<Bytes> {
+    context.observer.wants_total().then(|| crate::listing::total(&context.plan.library, &context.plan.rules))
+}
+
+fn walk<'r>(mut visitor: Visitor<'r>, finish: &'r Finish<'r>, run: i64) -> Result<Done, SnapshotError> {
+    let context = finish.context;
+    visitor.checkpoints(finish);
+    let root = visitor.library()?;
+    visitor.settle()?;
+    finish.segment(&mut visitor.unindexed)?;
+    visitor.settle_dirs()?;
+    let mut counts = visitor.tally.counts;
+    counts.stored_bytes = visitor.packer.sealed_bytes();
+    let (name, time) = finish.snapshot(&root, counts, &context.unreliable)?;
+    Ok(Done { snapshot: name, time, counts, failures: visitor.tally.failures, behind: finish.stores.behind(), run })
+}

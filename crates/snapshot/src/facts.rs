@@ -1,0 +1,108 @@
+//! What a snapshot keeps of a file beside its bytes: times, mode, owner, holes,
+//! extended attributes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use darkslide_catalog::Stat;
+use darkslide_format::canon::B64;
+use darkslide_format::pack::TarFacts;
+use darkslide_format::tree::{Entry, EntryKind, Xattr};
+use darkslide_words::{Bytes, Name};
+use rustix::fs::SeekFrom;
+
+/// Extended attributes that belong to the system, not to the photographer.
+const SYSTEM_XATTRS: &[&[u8]] = &[b"security.", b"system.", b"trusted."];
+
+/// Names of users and groups, read once from `/etc`.
+#[derive(Debug, Default)]
+pub struct Accounts {
+    users: HashMap<u32, String>,
+    groups: HashMap<u32, String>,
+}
+
+impl Accounts {
+    /// Reads `passwd` and `group` below `etc`; missing files mean no names.
+    pub fn read(etc: &Path) -> Self {
+        let parse = |file: &str| -> HashMap<u32, String> {
+            let text = std::fs::read_to_string(etc.join(file)).unwrap_or_default();
+            text.lines()
+                .filter_map(|line| {
+                    let mut fields = line.split(':');
+                    let name = fields.next()?;
+                    Some((fields.nth(1)?.parse().ok()?, name.to_string()))
+                })
+                .collect()
+        };
+        Self { users: parse("passwd"), groups: parse("group") }
+    }
+}
+
+/// The entry of a file, link or folder without what its content adds.
+pub fn entry(kind: EntryKind, name: &Name, stat: &Stat, accounts: &Accounts) -> Entry {
+    Entry {
+        gid: stat.gid,
+        group: accounts.groups.get(&stat.gid).cloned(),
+        mtime: stat.mtime,
+        uid: stat.uid,
+        user: accounts.users.get(&stat.uid).cloned(),
+        ..Entry::bare(kind, name.clone(), stat.mode)
+    }
+}
+
+/// What tar shows of a file.
+pub fn tar_facts(stat: &Stat) -> TarFacts {
+    TarFacts { mode: stat.mode, uid: stat.uid, gid: stat.gid, mtime: stat.mtime.seconds() }
+}
+
+/// The user's extended attributes, sorted by name. File systems without them
+/// have none.
+pub fn xattrs(path: &Path) -> Vec<Xattr> {
+    let Ok(names) = xattr::list(path) else {
+        return Vec::new();
+    };
+    let mut out: Vec<Xattr> = names
+        .filter(|name| !SYSTEM_XATTRS.iter().any(|prefix| name.as_bytes().starts_with(prefix)))
+        .filter_map(|name| {
+            let value = xattr::get(path, &name).ok()??;
+            Some(Xattr { name: Name::new(name.as_bytes()), value: B64(value) })
+        })
+        .collect();
+    out.sort();
+    out
+}
+
+/// The holes of a file: offsets and lengths. None where the file system cannot
+/// tell.
+pub fn holes(file: &File, size: u64) -> Vec<(Bytes, Bytes)> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < size {
+        let Ok(hole) = rustix::fs::seek(file, SeekFrom::Hole(at)) else {
+            break;
+        };
+        if hole >= size {
+            break;
+        }
+        let data = rustix::fs::seek(file, SeekFrom::Data(hole)).unwrap_or(size).min(size);
+        out.push((Bytes(hole), Bytes(data - hole)));
+        at = data;
+    }
+    if rustix::fs::seek(file, SeekFrom::Start(0)).is_err() {
+        out.clear();
+    }
+    out
+}
+
+/// Opens a file for reading without following a link and, where allowed,
+/// without changing its access time.
+pub fn open(path: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags | OFlags::NOATIME, Mode::empty())
+        .or_else(|_| rustix::fs::open(path, flags, Mode::empty()))?;
+    Ok(File::from(opened))
+}

@@ -1,0 +1,217 @@
+//! The end of a run, and its checkpoints: index segments, refs, snapshot.
+
+use darkslide_catalog::{Catalog, JobState, PackSet, SnapshotRow, Trusted};
+use darkslide_format::canon;
+use darkslide_format::frame;
+use darkslide_format::index::{IndexPack, Segment};
+use darkslide_format::limits::LARGE_PLAIN_MAX;
+use darkslide_format::names::{self, Kind};
+use darkslide_format::pages::{PageBuilder, PageSource};
+use darkslide_format::seal::{self, Recipients};
+use darkslide_format::signed::{self, DocType};
+use darkslide_format::snapshot::{Counts, Refs, Snapshot};
+use darkslide_format::stream::crc64;
+use darkslide_format::tree::{Entry, EntryKind};
+use darkslide_format::{FORMAT, FormatError, object_id};
+use darkslide_store::PutFacts;
+use darkslide_words::{ChunkId, Name, ObjectId, ObjectName, Temperature, Time};
+
+use crate::execute::Context;
+use crate::stores::Stores;
+use crate::{SnapshotError, resume};
+
+/// Refs objects in a row that are differences; then one is whole again.
+const REFS_DEPTH: u32 = 32;
+
+/// What the end of a run needs.
+pub struct Finish<'r> {
+    pub context: &'r Context<'r>,
+    pub catalog: &'r Catalog,
+    pub stores: &'r Stores,
+}
+
+/// Pages that this machine wrote.
+pub struct CachedPages<'r> {
+    /// Where they are remembered.
+    pub catalog: &'r Catalog,
+}
+
+impl PageSource for CachedPages<'_> {
+    type Error = SnapshotError;
+    fn page(&mut self, id: ChunkId) -> Result<Vec<u8>, SnapshotError> {
+        let packed = self.catalog.page(id)?.ok_or(FormatError::WrongChunk { id })?;
+        Ok(frame::unpack_json("a page", &packed, darkslide_format::limits::PAGE_MAX)?)
+    }
+}
+
+impl Finish<'_> {
+    /// Seals a signed document and puts it; its object id.
+    fn put(
+        &self,
+        document: &[u8],
+        recipients: &Recipients,
+        name: impl Fn(ObjectId) -> ObjectName,
+    ) -> Result<ObjectName, SnapshotError> {
+        let sealed = seal::seal(recipients, &frame::pack_json(document)?)?;
+        let name = name(object_id(&sealed));
+        self.stores.put(&name, &sealed, &PutFacts { crc64: crc64(&sealed), temperature: Temperature::Hot })?;
+        Ok(name)
+    }
+
+    /// Writes a segment of the packs that no segment lists; forgets them.
+    pub fn segment(&self, packs: &mut Vec<IndexPack>) -> Result<(), SnapshotError> {
+        let left = resume::unindexed(self.catalog, packs)?;
+        packs.extend(left);
+        if packs.is_empty() {
+            return Ok(());
+        }
+        let trust = self.context.trust;
+        let config = trust.config().ok_or(SnapshotError::NoConfig)?;
+        let writer = self.context.writer.id();
+        let segment = Segment::new(trust.repository(), writer, self.context.clock.now(), std::mem::take(packs));
+        let document = signed::sign(DocType::Index, &segment, &self.context.writer.signing)?;
+        let name = self.put(&document, &config.index_recipients()?, |id| names::object(Kind::Index, id))?;
+        let id = names::parse(&name).and_then(|p| p.id).ok_or(SnapshotError::NoConfig)?;
+        self.catalog.transaction(|| {
+            let mut rows = Vec::new();
+            for pack in &segment.packs {
+                rows.extend(self.catalog.pack_named(&pack.object)?);
+            }
+            Ok::<_, SnapshotError>(self.catalog.add_segment(id, writer, Trusted::Yes, &rows)?)
+        })
+    }
+
+    fn refs(&self, needed: &PackSet, state: &JobState, time: Time) -> Result<(ObjectId, u32), SnapshotError> {
+        let trust = self.context.trust;
+        let config = trust.config().ok_or(SnapshotError::NoConfig)?;
+        let base = state.refs.filter(|_| state.refs_depth < REFS_DEPTH);
+        let before = if base.is_some() { state.packs.clone() } else { PackSet::default() };
+        let names = |from: &PackSet, without: &PackSet| -> Result<Vec<ObjectName>, SnapshotError> {
+            let mut list = Vec::new();
+            for pack in from.iter().filter(|p| !without.contains(*p)) {
+                list.push(self.catalog.pack(pack)?.name);
+            }
+            list.sort();
+            Ok(list)
+        };
+        let refs = Refs {
+            add: names(needed, &before)?,
+            base,
+            features: Vec::new(),
+            format: FORMAT,
+            job: self.context.plan.job.clone(),
+            remove: names(&before, needed)?,
+            repository: trust.repository(),
+            snapshot_time: time,
+            writer: self.context.writer.id(),
+        };
+        let document = signed::sign(DocType::Refs, &refs, &self.context.writer.signing)?;
+        let name = self.put(&document, &config.index_recipients()?, |id| names::object(Kind::Refs, id))?;
+        let id = names::parse(&name).and_then(|p| p.id).ok_or(SnapshotError::NoConfig)?;
+        Ok((id, if base.is_some() { state.refs_depth + 1 } else { 0 }))
+    }
+
+    /// Writes refs and snapshot of the finished library. Packs that vanished or
+    /// were condemned while the run went on end it: the next one stores their
+    /// content again.
+    pub fn snapshot(
+        &self,
+        root: &[u8],
+        counts: Counts,
+        unreliable: &PackSet,
+    ) -> Result<(ObjectName, Time), SnapshotError> {
+        let root: Entry = canon::from_bytes("the root", root)?;
+        let needed = self.catalog.needed_packs(&self.context.plan.job)?;
+        let again = resume::reconcile(self.catalog, self.stores, self.context.trust)?;
+        if let Some(lost) = again.iter().find(|p| needed.contains(*p)) {
+            let name = self.catalog.pack(lost)?.name;
+            debug_assert!(!unreliable.contains(lost));
+            return Err(SnapshotError::Store(darkslide_store::StoreError::Missing { name }));
+        }
+        self.write(root, counts, needed, true)
+    }
+
+    /// Writes a checkpoint: a snapshot without a tree that keeps the packs of a
+    /// long run from being pruned.
+    pub fn checkpoint(&self, page: ChunkId, counts: Counts, packs: PackSet) -> Result<(), SnapshotError> {
+        let mut root = Entry::bare(EntryKind::Dir, Name::from("checkpoint"), 0o40755);
+        root.tree = Some(page);
+        self.write(root, counts, packs, false).map(|_| ())
+    }
+
+    fn write(
+        &self,
+        root: Entry,
+        counts: Counts,
+        needed: PackSet,
+        complete: bool,
+    ) -> Result<(ObjectName, Time), SnapshotError> {
+        let (plan, trust) = (self.context.plan, self.context.trust);
+        let config = trust.config().ok_or(SnapshotError::NoConfig)?;
+        let state = self.catalog.job(&plan.job)?;
+        let time = self.time()?;
+        let (refs, depth) = self.refs(&needed, &state, time)?;
+        let snapshot = Snapshot {
+            complete,
+            counts,
+            features: Vec::new(),
+            format: FORMAT,
+            host: plan.host.clone(),
+            job: plan.job.clone(),
+            library: Name::new(std::os::unix::ffi::OsStrExt::as_bytes(plan.library.as_os_str())),
+            predecessor: state.snapshot.clone(),
+            refs,
+            repository: trust.repository(),
+            root,
+            time,
+            tool: plan.tool.clone(),
+            writer: self.context.writer.id(),
+        };
+        let document = signed::sign(DocType::Snapshot, &snapshot, &self.context.writer.signing)?;
+        let name = self.put(&document, &config.data_recipients()?, |id| names::snapshot(time, id))?;
+        let row = SnapshotRow {
+            name: name.clone(),
+            time,
+            payload: Some(canon::to_bytes(&snapshot)?),
+            standing: Some("trusted".into()),
+        };
+        let state = JobState { snapshot: Some(name.clone()), refs: Some(refs), refs_depth: depth, packs: needed };
+        self.catalog.transaction(|| {
+            self.catalog.put_snapshot(&row)?;
+            self.catalog.set_job(&plan.job, &state)
+        })?;
+        Ok((name, time))
+    }
+
+    /// The snapshot's time: whole milliseconds, later than any that this catalog
+    /// knows even if the clock went back.
+    fn time(&self) -> Result<Time, SnapshotError> {
+        let now = self.context.clock.now().to_millis();
+        let last = self.catalog.snapshots()?.last().map(|s| s.time);
+        Ok(match last {
+            Some(last) if last >= now => Time(last.to_millis().0 + 1_000_000),
+            _ => now,
+        })
+    }
+}
+
+/// The page of a folder without entries, for checkpoints.
+pub fn empty_page(
+    key: &darkslide_format::IdKey,
+    store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, SnapshotError>,
+) -> Result<ChunkId, SnapshotError> {
+    PageBuilder::dir(key).finish(store)
+}
+
+/// Bytes that an index segment may hold before it is written.
+pub const SEGMENT_CHUNKS_MAX: usize = 200_000;
+
+const _: () = assert!(SEGMENT_CHUNKS_MAX * 400 < LARGE_PLAIN_MAX);
+
+/// Packs after which a segment is written.
+pub const SEGMENT_PACKS_MAX: usize = 64;
+
+/// True if enough packs wait for a segment.
+pub fn segment_due(packs: &[IndexPack]) -> bool {
+    packs.len() >= SEGMENT_PACKS_MAX || packs.iter().map(|p| p.chunks.len()).sum::<usize>() >= SEGMENT_CHUNKS_MAX
+}

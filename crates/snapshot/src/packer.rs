@@ -1,0 +1,377 @@
+//! Which pack a chunk goes to: known or new, cold, warm or trees; where packs
+//! end; what is still on its way to the stores.
+
+use std::collections::HashMap;
+
+use darkslide_catalog::{Catalog, Location, PackId, PackSet, Trusted};
+use darkslide_format::frame::Packing;
+use darkslide_format::index::IndexPack;
+use darkslide_format::manifest::{BaseRow, PackKind, Recipe};
+use darkslide_format::pack::{PackWriter, Part, RunFacts, TarFacts};
+use darkslide_format::seal::Recipients;
+use darkslide_words::{Bytes, ChunkId, Count, Name};
+
+use crate::SnapshotError;
+use crate::bloom::Bloom;
+use crate::sealer::{Job, Sealer, Seq, Stored};
+
+/// Where a chunk lies: in a recorded pack, or in one of this run's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PackRef {
+    /// Recorded.
+    Known(PackId),
+    /// Open or on its way.
+    Flying(Seq),
+}
+
+/// Warm and tree packs are small: they change often, and are read often.
+const SMALL_PACK: u64 = 16 << 20;
+/// A pack that holds less than this share of its target goes on into the next
+/// folder.
+const TINY_SHARE: u64 = 8;
+
+struct Slot {
+    kind: PackKind,
+    target: u64,
+    open: Option<(Seq, PackWriter)>,
+}
+
+/// How a chunk was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It was stored before.
+    Known(PackRef),
+    /// It was added.
+    New(PackRef),
+}
+
+/// Fills packs.
+pub struct Packer<'r> {
+    catalog: &'r Catalog,
+    recipients: &'r Recipients,
+    run: RunFacts,
+    sealer: Sealer,
+    slots: [Slot; 3],
+    next: Seq,
+    flying: HashMap<(PackKind, ChunkId), Seq>,
+    bloom: Option<Bloom>,
+    spaces: Vec<Vec<u8>>,
+    stored: Vec<Stored>,
+    sealed_bytes: Bytes,
+}
+
+impl<'r> Packer<'r> {
+    /// With packs of about `target` bytes.
+    pub fn new(catalog: &'r Catalog, recipients: &'r Recipients, run: RunFacts, sealer: Sealer, target: Bytes) -> Self {
+        let slot = |kind: PackKind| Slot {
+            kind,
+            target: if kind == PackKind::Cold { target.0 } else { target.0.min(SMALL_PACK) },
+            open: None,
+        };
+        Self {
+            catalog,
+            recipients,
+            run,
+            sealer,
+            slots: [slot(PackKind::Cold), slot(PackKind::Warm), slot(PackKind::Trees)],
+            next: 1,
+            flying: HashMap::new(),
+            bloom: None,
+            spaces: Vec::new(),
+            stored: Vec::new(),
+            sealed_bytes: Bytes(0),
+        }
+    }
+
+    /// Sealed bytes stored so far.
+    pub fn sealed_bytes(&self) -> Bytes {
+        self.sealed_bytes
+    }
+
+    fn slot(&mut self, kind: PackKind) -> &mut Slot {
+        &mut self.slots[kind.code() as usize]
+    }
+
+    fn bloom(&mut self) -> Result<&mut Bloom, SnapshotError> {
+        if self.bloom.is_none() {
+            let mut bloom = Bloom::new(self.catalog.chunk_count()? * 2);
+            self.catalog.for_each_chunk::<SnapshotError>(|pack, chunk| {
+                // All kinds under each: a chunk's kind is its pack's, and a false hit only costs a look.
+                let _ = pack;
+                (0..3).for_each(|kind| bloom.insert(kind, chunk.id));
+                Ok(())
+            })?;
+            self.bloom = Some(bloom);
+        }
+        // invariant: it was just made.
+        self.bloom.as_mut().ok_or(SnapshotError::SealerGone)
+    }
+
+    /// Where a chunk lies already, if it does.
+    pub fn find(&mut self, kind: PackKind, id: ChunkId) -> Result<Option<PackRef>, SnapshotError> {
+        if let Some(seq) = self.flying.get(&(kind, id)) {
+            return Ok(Some(PackRef::Flying(*seq)));
+        }
+        Ok(self.place(kind, id)?.map(|l| PackRef::Known(l.pack)))
+    }
+
+    /// The recorded place of a chunk.
+    pub fn place(&mut self, kind: PackKind, id: ChunkId) -> Result<Option<Location>, SnapshotError> {
+        if !self.bloom()?.may_have(kind.code(), id) {
+            return Ok(None);
+        }
+        Ok(self.catalog.locations(kind.code(), id, Trusted::Yes)?.first().copied())
+    }
+
+    fn open(&mut self, kind: PackKind) -> Result<(Seq, &mut PackWriter), SnapshotError> {
+        if self.slot(kind).open.is_none() {
+            let space = self.spaces.pop().unwrap_or_default();
+            let writer = PackWriter::new(kind, self.recipients, space)?;
+            let seq = self.next;
+            self.next += 1;
+            self.slot(kind).open = Some((seq, writer));
+        }
+        let (seq, writer) = self.slot(kind).open.as_mut().ok_or(SnapshotError::SealerGone)?;
+        Ok((*seq, writer))
+    }
+
+    /// Bytes that the open pack of this kind still takes.
+    pub fn room(&mut self, kind: PackKind) -> u64 {
+        let slot = self.slot(kind);
+        let used = slot.open.as_ref().map_or(0, |(_, writer)| writer.len());
+        slot.target.saturating_sub(used)
+    }
+
+    /// The target size of a kind's packs.
+    pub fn target(&mut self, kind: PackKind) -> u64 {
+        self.slot(kind).target
+    }
+
+    fn added(&mut self, kind: PackKind, id: ChunkId, seq: Seq) -> Result<(), SnapshotError> {
+        self.bloom()?.insert(kind.code(), id);
+        self.flying.insert((kind, id), seq);
+        Ok(())
+    }
+
+    /// A whole file of one chunk.
+    pub fn whole(
+        &mut self,
+        kind: PackKind,
+        path: &Name,
+        facts: TarFacts,
+        id: ChunkId,
+        plain: &[u8],
+        packing: Packing,
+    ) -> Result<Put, SnapshotError> {
+        if let Some(known) = self.find(kind, id)? {
+            return Ok(Put::Known(known));
+        }
+        self.make_room(kind, plain.len() as u64)?;
+        let (seq, writer) = self.open(kind)?;
+        writer.whole(path, facts, id, plain, packing)?;
+        self.added(kind, id, seq)?;
+        Ok(Put::New(PackRef::Flying(seq)))
+    }
+
+    /// A chunk that stands alone: of a part with known chunks, or a page.
+    pub fn loose(&mut self, kind: PackKind, id: ChunkId, plain: &[u8], packing: Packing) -> Result<Put, SnapshotError> {
+        if let Some(known) = self.find(kind, id)? {
+            return Ok(Put::Known(known));
+        }
+        self.make_room(kind, plain.len() as u64)?;
+        let (seq, writer) = self.open(kind)?;
+        writer.loose(id, plain, packing)?;
+        self.added(kind, id, seq)?;
+        Ok(Put::New(PackRef::Flying(seq)))
+    }
+
+    /// A delta chunk, against a base that lies at `base_at`.
+    pub fn delta(
+        &mut self,
+        id: ChunkId,
+        plain: u64,
+        frame: &[u8],
+        base: ChunkId,
+        base_at: PackRef,
+    ) -> Result<PackRef, SnapshotError> {
+        let kind = PackKind::Warm;
+        self.make_room(kind, frame.len() as u64)?;
+        if let PackRef::Flying(flying) = base_at
+            && self.slot(kind).open.as_ref().is_none_or(|(seq, _)| *seq != flying)
+        {
+            // Its name is known only when it is sealed.
+            self.settle(flying)?;
+        }
+        let object = match self.find(kind, base)? {
+            Some(PackRef::Known(pack)) => self.catalog.pack(pack)?.name,
+            // In the same pack: the manifest names it nowhere else.
+            _ => kind.object(darkslide_words::ObjectId::new([0; 32])),
+        };
+        let (seq, writer) = self.open(kind)?;
+        writer.delta(id, plain, frame, BaseRow { chunk: base, object })?;
+        self.added(kind, id, seq)?;
+        Ok(PackRef::Flying(seq))
+    }
+
+    /// Opens a part of several chunks.
+    pub fn begin_part(
+        &mut self,
+        kind: PackKind,
+        path: &Name,
+        part: Part,
+        facts: TarFacts,
+    ) -> Result<(), SnapshotError> {
+        let (_, writer) = self.open(kind)?;
+        Ok(writer.begin_part(path, part, facts)?)
+    }
+
+    /// A new chunk of the open part.
+    pub fn part_chunk(
+        &mut self,
+        kind: PackKind,
+        id: ChunkId,
+        plain: &[u8],
+        packing: Packing,
+    ) -> Result<PackRef, SnapshotError> {
+        let (seq, writer) = self.open(kind)?;
+        writer.part_chunk(id, plain, packing)?;
+        self.added(kind, id, seq)?;
+        Ok(PackRef::Flying(seq))
+    }
+
+    /// Closes the open part.
+    pub fn end_part(&mut self, kind: PackKind) {
+        if let Some((_, writer)) = &mut self.slot(kind).open {
+            writer.end_part();
+        }
+    }
+
+    /// Turns the open part into single chunks.
+    pub fn loosen_part(&mut self, kind: PackKind) {
+        if let Some((_, writer)) = &mut self.slot(kind).open {
+            writer.loosen_part();
+        }
+    }
+
+    /// Takes the open part back.
+    pub fn abandon_part(&mut self, kind: PackKind) {
+        if let Some((_, writer)) = &mut self.slot(kind).open {
+            for id in writer.abandon_part() {
+                self.flying.remove(&(kind, id));
+            }
+        }
+    }
+
+    /// Records a file version: beside its last new chunk where that pack is
+    /// still open, else in an open pack that is there anyway.
+    pub fn recipe(&mut self, kind: PackKind, recipe: Recipe) -> Result<(), SnapshotError> {
+        let kind = match self.slot(kind).open {
+            Some(_) => kind,
+            None => PackKind::Warm,
+        };
+        self.open(kind)?.1.recipe(recipe);
+        // A run of renames alone must not grow one manifest without bound.
+        if self.room(kind) == 0 {
+            self.flush(kind)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the open pack where it could not take `more` bytes.
+    pub fn make_room(&mut self, kind: PackKind, more: u64) -> Result<(), SnapshotError> {
+        let full = self.room(kind) < more;
+        let used = self.slot(kind).open.as_ref().is_some_and(|(_, writer)| !writer.is_empty());
+        match full && used {
+            true => self.flush(kind),
+            false => Ok(()),
+        }
+    }
+
+    /// A folder's files are done: its pack ends here unless it is tiny.
+    pub fn end_folder(&mut self) -> Result<(), SnapshotError> {
+        let slot = self.slot(PackKind::Cold);
+        let ends = slot.open.as_ref().is_some_and(|(_, writer)| writer.len() >= slot.target / TINY_SHARE);
+        match ends {
+            true => self.flush(PackKind::Cold),
+            false => Ok(()),
+        }
+    }
+
+    fn flush(&mut self, kind: PackKind) -> Result<(), SnapshotError> {
+        let Some((seq, writer)) = self.slot(kind).open.take() else {
+            return Ok(());
+        };
+        if writer.is_empty() {
+            return Ok(());
+        }
+        let run = RunFacts { sequence: Count(seq), ..self.run };
+        self.sealer.send(Job { seq, writer, run })?;
+        let stored = self.sealer.poll()?;
+        self.keep(stored);
+        Ok(())
+    }
+
+    fn keep(&mut self, stored: Vec<Stored>) {
+        for mut pack in stored {
+            self.sealed_bytes += pack.index.size;
+            for chunk in &pack.index.chunks {
+                self.flying.remove(&(pack.index.kind, chunk.id));
+            }
+            let space = std::mem::take(&mut pack.space);
+            if self.spaces.len() < 2 {
+                self.spaces.push(space);
+            }
+            self.stored.push(pack);
+        }
+    }
+
+    /// Packs that were stored since the last call: their number in the run, row
+    /// and index row.
+    pub fn take_stored(&mut self) -> Result<Vec<(Seq, PackId, IndexPack)>, SnapshotError> {
+        let polled = self.sealer.poll()?;
+        self.keep(polled);
+        Ok(self.stored.drain(..).map(|s| (s.seq, s.pack, s.index)).collect())
+    }
+
+    /// Waits until pack `seq` is stored; closes it first if it is open.
+    fn settle(&mut self, seq: Seq) -> Result<(), SnapshotError> {
+        let open = self.slots.iter().find(|s| s.open.as_ref().is_some_and(|(n, _)| *n == seq)).map(|s| s.kind);
+        if let Some(kind) = open {
+            self.flush(kind)?;
+        }
+        while !self.stored.iter().any(|s| s.seq == seq) {
+            match self.sealer.wait()? {
+                Some(stored) => self.keep(vec![stored]),
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes and stores everything: data packs first, then pages.
+    pub fn finish(&mut self) -> Result<(), SnapshotError> {
+        for kind in [PackKind::Cold, PackKind::Warm] {
+            self.flush(kind)?;
+        }
+        self.drain()?;
+        self.flush(PackKind::Trees)?;
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Result<(), SnapshotError> {
+        while let Some(stored) = self.sealer.wait()? {
+            self.keep(vec![stored]);
+        }
+        Ok(())
+    }
+}
+
+/// The recorded packs of a list of references, once none is flying.
+pub fn known(refs: &[PackRef], rows: &HashMap<Seq, PackId>) -> PackSet {
+    refs.iter()
+        .filter_map(|r| match r {
+            PackRef::Known(pack) => Some(*pack),
+            PackRef::Flying(seq) => rows.get(seq).copied(),
+        })
+        .collect()
+}

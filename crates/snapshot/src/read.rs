@@ -1,0 +1,156 @@
+//! Reading a file once: whole-file hash, chunks, chunk by chunk in bounded
+//! memory.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+
+use darkslide_format::chunking::Cutter;
+use darkslide_words::ContentHash;
+
+/// Bytes read at a time: large enough for the system, small enough for the
+/// cache, so that hash and scan find them there.
+const PIECE: usize = 1 << 20;
+
+/// How a file is cut.
+#[derive(Clone, Copy)]
+pub enum Cuts<'c> {
+    /// By content.
+    Content(&'c Cutter),
+    /// Every so many bytes.
+    Fixed(usize),
+}
+
+/// A file that is being read.
+pub struct Reader<'c> {
+    file: File,
+    cuts: Cuts<'c>,
+    buffer: Vec<u8>,
+    chunk: usize,
+    whole: blake3::Hasher,
+    ended: bool,
+    total: u64,
+}
+
+impl<'c> Reader<'c> {
+    /// Reads `file` from its start; `space` is reused.
+    pub fn new(file: File, cuts: Cuts<'c>, mut space: Vec<u8>) -> Self {
+        space.clear();
+        Self { file, cuts, buffer: space, chunk: 0, whole: blake3::Hasher::new(), ended: false, total: 0 }
+    }
+
+    /// Reads up to a piece more; false at the end of the file.
+    fn more(&mut self) -> io::Result<bool> {
+        let at = self.buffer.len();
+        let want = PIECE;
+        let got = (&mut self.file).take(want as u64).read_to_end(&mut self.buffer)?;
+        self.whole.update(&self.buffer[at..]);
+        self.total += got as u64;
+        self.ended |= got < want;
+        Ok(got > 0)
+    }
+
+    /// The next chunk; nothing at the end. An empty file has none.
+    pub fn next_chunk(&mut self) -> io::Result<Option<&[u8]>> {
+        self.buffer.drain(..self.chunk);
+        self.chunk = 0;
+        let cuts = self.cuts;
+        let mut scan = match cuts {
+            Cuts::Content(cutter) => Some(cutter.begin()),
+            Cuts::Fixed(_) => None,
+        };
+        let mut scanned = 0;
+        loop {
+            let piece = &self.buffer[scanned..];
+            let end = match (&mut scan, cuts) {
+                (Some(scan), _) => scan.feed(piece).map(|n| scanned + n),
+                (None, Cuts::Fixed(len)) => (self.buffer.len() >= len).then_some(len),
+                (None, Cuts::Content(_)) => None,
+            };
+            scanned = self.buffer.len();
+            if let Some(end) = end {
+                self.chunk = end;
+                break;
+            }
+            if self.ended || !self.more()? {
+                self.ended = true;
+                self.chunk = self.buffer.len();
+                break;
+            }
+        }
+        Ok((self.chunk > 0).then(|| &self.buffer[..self.chunk]))
+    }
+
+    /// The chunk just given.
+    pub fn chunk(&self) -> &[u8] {
+        &self.buffer[..self.chunk]
+    }
+
+    /// True if the chunk just given was the last.
+    pub fn at_end(&self) -> bool {
+        self.ended && self.buffer.len() == self.chunk
+    }
+
+    /// Bytes so far.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The file, for a last look at its times.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The whole file's hash, and the buffer for the next one.
+    pub fn finish(self) -> (ContentHash, Vec<u8>) {
+        (ContentHash::new(*self.whole.finalize().as_bytes()), self.buffer)
+    }
+}
+
+/// The hash of a whole file, read in pieces.
+pub fn hash(file: &mut File, space: &mut Vec<u8>) -> io::Result<ContentHash> {
+    let mut whole = blake3::Hasher::new();
+    loop {
+        space.clear();
+        if file.take(PIECE as u64).read_to_end(space)? == 0 {
+            return Ok(ContentHash::new(*whole.finalize().as_bytes()));
+        }
+        whole.update(space);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use darkslide_format::IdKey;
+    use darkslide_format::chunking::Chunking;
+    use darkslide_words::{Bytes, Rng as _, SeededRng};
+
+    #[test]
+    fn chunks_are_the_file_and_the_cutters() {
+        let chunking = Chunking { db: Bytes::mib(1), mask_bits: 17, max: Bytes::mib(2), min: Bytes::kib(200) };
+        let cutter = Cutter::new(&chunking, &IdKey::new([1; 32]));
+        for len in [0usize, 1, 1000, PIECE - 1, PIECE, PIECE + 1, 5_000_001] {
+            let mut data = vec![0; len];
+            SeededRng::new(len as u64).fill(&mut data);
+            let mut temporary = tempfile::NamedTempFile::new().unwrap();
+            io::Write::write_all(&mut temporary, &data).unwrap();
+            for cuts in [Cuts::Content(&cutter), Cuts::Fixed(1 << 20), Cuts::Fixed(300_000)] {
+                let mut reader = Reader::new(File::open(temporary.path()).unwrap(), cuts, Vec::new());
+                let mut read = Vec::new();
+                while let Some(chunk) = reader.next_chunk().unwrap() {
+                    let wanted = match cuts {
+                        Cuts::Content(cutter) => cutter.cut(&data[read.len()..]),
+                        Cuts::Fixed(n) => n.min(len - read.len()),
+                    };
+                    assert_eq!(chunk.len(), wanted);
+                    read.extend_from_slice(chunk);
+                }
+                assert_eq!(read, data);
+                assert_eq!(reader.total(), len as u64);
+                assert_eq!(reader.finish().0.as_bytes(), blake3::hash(&data).as_bytes());
+            }
+            let mut file = File::open(temporary.path()).unwrap();
+            assert_eq!(hash(&mut file, &mut Vec::new()).unwrap().as_bytes(), blake3::hash(&data).as_bytes());
+        }
+    }
+}

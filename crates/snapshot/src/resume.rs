@@ -1,0 +1,122 @@
+//! The beginning of a run: what an earlier one left half done, and which known
+//! packs can still be relied upon.
+
+use std::collections::{HashMap, HashSet};
+
+use darkslide_catalog::{Catalog, ChunkFacts, PackId, PackSet, PackState};
+use darkslide_format::canon;
+use darkslide_format::index::IndexPack;
+use darkslide_format::names::{self, Kind};
+use darkslide_format::signed::DocType;
+use darkslide_format::snapshot::Condemned;
+use darkslide_format::trust::Trust;
+use darkslide_store::{Store, StoreError, list_all};
+use darkslide_words::{ObjectId, ObjectName};
+
+use crate::convert::index_pack;
+use crate::stores::Stores;
+use crate::{SnapshotError, sealer};
+
+/// Looks at each PUT that was begun and not recorded: if the object is in the
+/// store with the right size it is adopted, else its content will be sealed anew.
+pub fn adopt(catalog: &Catalog, stores: &Stores) -> Result<u64, SnapshotError> {
+    let pending = catalog.pending()?;
+    let Some(store) = stores.first() else {
+        return Ok(0);
+    };
+    let mut adopted = 0;
+    for put in pending {
+        let there = list_all(&*store, put.name.as_str())?.into_iter().any(|l| l.name == put.name && l.size == put.size);
+        let index: Result<IndexPack, _> = canon::from_bytes("a durable row", &put.payload);
+        match index {
+            Ok(index) if there => {
+                sealer::record(catalog, &index)?;
+                adopted += 1;
+            }
+            _ => catalog.drop_pending(&put.name)?,
+        }
+    }
+    Ok(adopted)
+}
+
+/// Compares the packs that the catalog knows with the store's listing and its
+/// tombstones. Packs that no new snapshot may rely on.
+pub fn reconcile(catalog: &Catalog, stores: &Stores, trust: &Trust) -> Result<PackSet, SnapshotError> {
+    let Some(store) = stores.first() else {
+        return Ok(PackSet::default());
+    };
+    let condemned = condemned(&*store, trust)?;
+    let mut listed: HashMap<ObjectName, u64> = HashMap::new();
+    for kind in [Kind::Packs, Kind::Warm, Kind::Trees] {
+        store.list(kind.prefix(), &mut |l| {
+            listed.insert(l.name, l.size.0);
+            Ok(())
+        })?;
+    }
+    let (mut unreliable, mut changes) = (PackSet::default(), Vec::new());
+    catalog.for_each_pack::<SnapshotError>(|id, facts, state, _| {
+        let is_condemned = names::parse(&facts.name).and_then(|p| p.id).is_some_and(|id| condemned.contains(&id));
+        let found = match listed.get(&facts.name) {
+            _ if is_condemned => PackState::Condemned,
+            Some(size) if *size == facts.size.0 => PackState::Stored,
+            _ => PackState::Gone,
+        };
+        if found != PackState::Stored {
+            unreliable.insert(id);
+        }
+        if found != state {
+            changes.push((id, found));
+        }
+        Ok(())
+    })?;
+    catalog.transaction(|| changes.iter().try_for_each(|(id, state)| catalog.set_pack_state(*id, *state)))?;
+    Ok(unreliable)
+}
+
+/// Ids of packs with a valid tombstone.
+fn condemned(store: &dyn Store, trust: &Trust) -> Result<HashSet<ObjectId>, SnapshotError> {
+    let mut ids = HashSet::new();
+    for listed in list_all(store, Kind::Condemned.prefix())? {
+        let Some(id) = names::parse(&listed.name).and_then(|p| p.id) else {
+            continue;
+        };
+        let bytes = match store.read(&listed.name, None)?.bytes(&listed.name) {
+            Ok(bytes) => bytes,
+            Err(StoreError::Missing { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let doc = trust.trusted::<Condemned>(DocType::Condemned, &bytes);
+        // A forged tombstone would only make us store more; it is not obeyed.
+        if doc.is_ok_and(|doc| names::parse(&doc.object).and_then(|p| p.id) == Some(id)) {
+            ids.insert(id);
+        }
+    }
+    Ok(ids)
+}
+
+/// Index rows of packs that no segment lists, beside those at hand.
+pub fn unindexed(catalog: &Catalog, at_hand: &[IndexPack]) -> Result<Vec<IndexPack>, SnapshotError> {
+    let known: HashSet<&ObjectName> = at_hand.iter().map(|p| &p.object).collect();
+    let mut wanted: HashMap<PackId, Vec<ChunkFacts>> = HashMap::new();
+    for pack in catalog.unindexed()? {
+        if !known.contains(&catalog.pack(pack)?.name) {
+            wanted.insert(pack, Vec::new());
+        }
+    }
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    catalog.for_each_chunk::<SnapshotError>(|pack, chunk| {
+        if let Some(chunks) = wanted.get_mut(&pack) {
+            chunks.push(chunk);
+        }
+        Ok(())
+    })?;
+    let mut out = Vec::new();
+    for (pack, mut chunks) in wanted {
+        chunks.sort_by_key(|c| c.off);
+        out.push(index_pack(&catalog.pack(pack)?, &chunks));
+    }
+    out.sort_by(|a, b| a.object.cmp(&b.object));
+    Ok(out)
+}

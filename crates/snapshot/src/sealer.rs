@@ -1,0 +1,133 @@
+//! The second thread: seals finished packs, writes the durable row, puts the
+//! object, records it. While it works the first thread fills the next pack;
+//! there are never more than these two and the open small ones in memory.
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+
+use darkslide_catalog::{Catalog, PackId, Pending, Trusted};
+use darkslide_format::canon;
+use darkslide_format::index::IndexPack;
+use darkslide_format::pack::{PackWriter, RunFacts};
+use darkslide_format::signed::SecretKey;
+use darkslide_store::PutFacts;
+use darkslide_words::{Bytes, OsRng, Rng as _};
+
+use crate::SnapshotError;
+use crate::convert::{chunk_facts, pack_facts};
+use crate::stores::Stores;
+
+/// Number of a pack within a run.
+pub type Seq = u64;
+
+/// A pack to seal.
+pub struct Job {
+    /// Its number.
+    pub seq: Seq,
+    /// It.
+    pub writer: PackWriter,
+    /// What its manifest says of the run.
+    pub run: RunFacts,
+}
+
+/// A pack that is stored and recorded.
+pub struct Stored {
+    /// Its number in the run.
+    pub seq: Seq,
+    /// Its row.
+    pub pack: PackId,
+    /// Its row for the index.
+    pub index: IndexPack,
+    /// The buffer, for the next pack.
+    pub space: Vec<u8>,
+}
+
+/// The first thread's ends of the channels.
+pub struct Sealer {
+    jobs: Option<SyncSender<Job>>,
+    done: Receiver<Result<Stored, SnapshotError>>,
+    flying: usize,
+}
+
+/// The second thread's ends.
+pub struct SealerEnds {
+    jobs: Receiver<Job>,
+    done: Sender<Result<Stored, SnapshotError>>,
+}
+
+/// Makes the channels.
+pub fn channels() -> (Sealer, SealerEnds) {
+    let (jobs, take) = sync_channel(0);
+    let (give, done) = channel();
+    (Sealer { jobs: Some(jobs), done, flying: 0 }, SealerEnds { jobs: take, done: give })
+}
+
+impl Sealer {
+    /// Hands a pack over; waits while another one is being sealed.
+    pub fn send(&mut self, job: Job) -> Result<(), SnapshotError> {
+        self.flying += 1;
+        match self.jobs.as_ref().map(|jobs| jobs.send(job)) {
+            Some(Ok(())) => Ok(()),
+            // The thread ended with an error; that one is waiting to be read.
+            _ => Err(self.done.try_iter().find_map(Result::err).unwrap_or(SnapshotError::SealerGone)),
+        }
+    }
+
+    /// Packs that are stored by now.
+    pub fn poll(&mut self) -> Result<Vec<Stored>, SnapshotError> {
+        let stored: Vec<Stored> = self.done.try_iter().collect::<Result<_, _>>()?;
+        self.flying -= stored.len();
+        Ok(stored)
+    }
+
+    /// Waits for one more pack; nothing if none is under way.
+    pub fn wait(&mut self) -> Result<Option<Stored>, SnapshotError> {
+        if self.flying == 0 {
+            return Ok(None);
+        }
+        let stored = self.done.recv().map_err(|_| SnapshotError::SealerGone)??;
+        self.flying -= 1;
+        Ok(Some(stored))
+    }
+}
+
+/// The second thread: works until the jobs end or something fails.
+pub fn run(ends: SealerEnds, catalog: &Path, stores: &Stores, key: &SecretKey) {
+    let catalog = match Catalog::open(catalog) {
+        Ok(catalog) => catalog,
+        Err(error) => {
+            let _ = ends.done.send(Err(error.into()));
+            return;
+        }
+    };
+    while let Ok(job) = ends.jobs.recv() {
+        let result = seal(job, &catalog, stores, key);
+        let failed = result.is_err();
+        if ends.done.send(result).is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn seal(job: Job, catalog: &Catalog, stores: &Stores, key: &SecretKey) -> Result<Stored, SnapshotError> {
+    let kind = job.writer.kind();
+    let pack = job.writer.finish(&job.run, OsRng.bytes(), key)?;
+    catalog.add_pending(&Pending {
+        name: pack.name.clone(),
+        size: Bytes(pack.bytes.len() as u64),
+        crc64: pack.crc64,
+        payload: canon::to_bytes(&pack.index)?,
+    })?;
+    stores.put(&pack.name, &pack.bytes, &PutFacts { crc64: pack.crc64, temperature: kind.temperature() })?;
+    let row = record(catalog, &pack.index)?;
+    Ok(Stored { seq: job.seq, pack: row, index: pack.index, space: pack.bytes })
+}
+
+/// Records a stored pack in place of its durable row.
+pub fn record(catalog: &Catalog, index: &IndexPack) -> Result<PackId, SnapshotError> {
+    catalog.transaction(|| {
+        let row = catalog.add_pack(&pack_facts(index), &chunk_facts(index), None, Trusted::Yes)?;
+        catalog.drop_pending(&index.object)?;
+        Ok(row)
+    })
+}

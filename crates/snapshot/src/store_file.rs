@@ -1,0 +1,370 @@
+//! One file's content into packs: chunks, parts, deltas.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use darkslide_catalog::{BaseBlock, Catalog, Stat};
+use darkslide_format::IdKey;
+use darkslide_format::chunking::Cutter;
+use darkslide_format::frame::{self, Packing};
+use darkslide_format::manifest::PackKind;
+use darkslide_format::pack::Part;
+use darkslide_words::{ChunkId, ContentHash, Name};
+
+use crate::SnapshotError;
+use crate::facts;
+use crate::listing::stat_of;
+use crate::packer::{PackRef, Packer, Put};
+use crate::read::{Cuts, Reader};
+
+/// A pack that is fuller than this share of its target is closed before a file
+/// that needs several.
+const START_SHARE: u64 = 8;
+
+/// What a file became.
+#[derive(Debug)]
+pub struct Content {
+    /// Its chunks, in order.
+    pub chunks: Vec<ChunkId>,
+    /// Its hash.
+    pub hash: ContentHash,
+    /// Its bytes.
+    pub size: u64,
+    /// Packs that it needs.
+    pub refs: Vec<PackRef>,
+}
+
+/// Why a file could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum FileProblem {
+    /// The system said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It would not hold still.
+    #[error("it kept changing while it was read")]
+    Changing,
+    /// Content differs though nothing else does.
+    #[error(
+        "ALARM: its content changed though its size and modification time did not (bit rot, or a program that \
+         hides its edits). The last good version stays in the archive. If the change is meant, run `backup --accept PATH`"
+    )]
+    Rot,
+    /// A database that could not be copied.
+    #[error("{0}")]
+    Database(#[from] crate::database::DatabaseError),
+    /// Not something that can be archived.
+    #[error("{0}")]
+    Unsuitable(&'static str),
+}
+
+/// The file to store.
+pub struct Subject<'a> {
+    /// Path in the library.
+    pub path: &'a Name,
+    /// What was seen of it before it was opened.
+    pub stat: &'a Stat,
+    /// Kind of packs.
+    pub kind: PackKind,
+    /// True if what is read is a private copy that nobody changes.
+    pub private: Private,
+    /// For a database: its local base.
+    pub base: Option<&'a mut Base>,
+}
+
+/// Whether somebody else can change what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Private {
+    /// A staging copy.
+    Yes,
+    /// The library's own file.
+    No,
+}
+
+#[derive(PartialEq)]
+enum Entry {
+    /// None yet in this part.
+    Unopened,
+    /// A plain one, all new so far.
+    Plain,
+    /// Single chunks.
+    Loose,
+}
+
+/// Stores files; keeps the read buffer between them.
+pub struct FileStore<'r> {
+    cutter: &'r Cutter,
+    db_chunk: usize,
+    key: &'r IdKey,
+    space: Vec<u8>,
+}
+
+impl<'r> FileStore<'r> {
+    /// With the repository's way of cutting.
+    pub fn new(cutter: &'r Cutter, db_chunk: usize, key: &'r IdKey) -> Self {
+        Self { cutter, db_chunk, key, space: Vec::new() }
+    }
+
+    /// The read buffer, for other uses between files.
+    pub fn space(&mut self) -> &mut Vec<u8> {
+        &mut self.space
+    }
+
+    /// Reads `file` and stores what is new of it.
+    pub fn store(
+        &mut self,
+        file: File,
+        mut subject: Subject<'_>,
+        packer: &mut Packer<'_>,
+    ) -> Result<Result<Content, FileProblem>, SnapshotError> {
+        let cuts = match subject.base {
+            Some(_) => Cuts::Fixed(self.db_chunk),
+            None => Cuts::Content(self.cutter),
+        };
+        let mut reader = Reader::new(file, cuts, std::mem::take(&mut self.space));
+        let walked = self.chunks(&mut reader, &mut subject, packer)?;
+        let stable = subject.private == Private::Yes || is_stable(reader.file(), subject.stat, reader.total());
+        let total = reader.total();
+        let (hash, space) = reader.finish();
+        self.space = space;
+        let (chunks, mut refs) = match walked {
+            Ok(walked) if stable => walked,
+            other => {
+                packer.abandon_part(subject.kind);
+                return Ok(Err(other.err().unwrap_or(FileProblem::Changing)));
+            }
+        };
+        packer.end_part(subject.kind);
+        refs.sort_unstable();
+        refs.dedup();
+        Ok(Ok(Content { chunks, hash, size: total, refs }))
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn chunks(
+        &self,
+        reader: &mut Reader<'_>,
+        subject: &mut Subject<'_>,
+        packer: &mut Packer<'_>,
+    ) -> Result<Result<(Vec<ChunkId>, Vec<PackRef>), FileProblem>, SnapshotError> {
+        let (kind, extension) = (subject.kind, subject.path.extension());
+        let (mut chunks, mut refs) = (Vec::new(), Vec::new());
+        let mut parts = Parts::begin(subject, packer)?;
+        loop {
+            let read = reader.next_chunk().map(|chunk| chunk.map(<[u8]>::len));
+            let len = match read {
+                Ok(Some(len)) => len,
+                Ok(None) => return Ok(Ok((chunks, refs))),
+                Err(error) => return Ok(Err(error.into())),
+            };
+            if reader.total() > subject.stat.size && subject.private == Private::No {
+                return Ok(Err(FileProblem::Changing));
+            }
+            let single = chunks.is_empty() && reader.at_end();
+            if single && subject.private == Private::No && !is_stable(reader.file(), subject.stat, reader.total()) {
+                return Ok(Err(FileProblem::Changing));
+            }
+            let chunk = reader.chunk();
+            debug_assert_eq!(chunk.len(), len);
+            let id = self.key.chunk_id(chunk);
+            let delta = match subject.base.as_deref_mut() {
+                Some(base) => base.place(id, chunk, packer, self.key)?,
+                None => None,
+            };
+            let put = match delta {
+                Some(found) => {
+                    refs.extend(found);
+                    parts.known(packer);
+                    None
+                }
+                None if single => {
+                    let packing = frame::choose(extension.as_deref(), chunk);
+                    Some(packer.whole(kind, subject.path, facts::tar_facts(subject.stat), id, chunk, packing)?)
+                }
+                None => Some(parts.put(subject, packer, id, chunk, extension.as_deref())?),
+            };
+            if let Some(Put::Known(at) | Put::New(at)) = put {
+                refs.push(at);
+                if let Some(base) = subject.base.as_deref_mut() {
+                    base.full(id, chunk)?;
+                }
+            }
+            chunks.push(id);
+        }
+    }
+}
+
+/// The entries of one file, part by part.
+struct Parts {
+    entry: Entry,
+    number: u32,
+    whole: bool,
+}
+
+impl Parts {
+    fn begin(subject: &Subject<'_>, packer: &mut Packer<'_>) -> Result<Self, SnapshotError> {
+        let (size, target) = (subject.stat.size, packer.target(subject.kind));
+        let whole = size <= target;
+        // A file that fits into a pack is never split; a larger one may begin in
+        // a pack that is almost empty.
+        let wanted = if whole { size } else { target - target / START_SHARE };
+        packer.make_room(subject.kind, wanted)?;
+        Ok(Self { entry: Entry::Unopened, number: 1, whole })
+    }
+
+    fn known(&mut self, packer: &mut Packer<'_>) {
+        if self.entry == Entry::Plain {
+            packer.loosen_part(PackKind::Cold);
+            packer.loosen_part(PackKind::Warm);
+        }
+        self.entry = Entry::Loose;
+    }
+
+    fn put(
+        &mut self,
+        subject: &Subject<'_>,
+        packer: &mut Packer<'_>,
+        id: ChunkId,
+        chunk: &[u8],
+        extension: Option<&str>,
+    ) -> Result<Put, SnapshotError> {
+        let kind = subject.kind;
+        if let Some(at) = packer.find(kind, id)? {
+            self.known(packer);
+            return Ok(Put::Known(at));
+        }
+        if !self.whole && packer.room(kind) < chunk.len() as u64 {
+            packer.end_part(kind);
+            packer.make_room(kind, chunk.len() as u64)?;
+            self.number += 1;
+            self.entry = Entry::Unopened;
+        }
+        let packing: Packing = frame::choose(extension, chunk);
+        if self.entry == Entry::Unopened {
+            let part = if self.whole { Part::Whole } else { Part::Number(self.number) };
+            packer.begin_part(kind, subject.path, part, facts::tar_facts(subject.stat))?;
+            self.entry = Entry::Plain;
+        }
+        match self.entry {
+            Entry::Plain => Ok(Put::New(packer.part_chunk(kind, id, chunk, packing)?)),
+            _ => packer.loose(kind, id, chunk, packing),
+        }
+    }
+}
+
+fn is_stable(file: &File, before: &Stat, read: u64) -> bool {
+    let now = file.metadata().map(|m| stat_of(&m));
+    now.is_ok_and(|now| now.size == before.size && now.mtime == before.mtime && now.size == read)
+}
+
+/// The local copy of a database's last full blocks, against which changed ones
+/// are stored as deltas.
+pub struct Base {
+    file: File,
+    old: Vec<BaseBlock>,
+    new: Vec<BaseBlock>,
+    block: usize,
+    rebase: bool,
+}
+
+impl Base {
+    /// Opens the base of a database, empty where there is none.
+    pub fn open(
+        folder: &Path,
+        catalog: &Catalog,
+        job: &str,
+        path: &Name,
+        size: u64,
+        block: usize,
+    ) -> Result<Self, SnapshotError> {
+        let mut name = blake3::Hasher::new();
+        name.update(job.as_bytes()).update(&[0]).update(path.as_bytes());
+        let at = folder.join(name.finalize().to_hex().as_str());
+        let work = |source| SnapshotError::Work { what: "opening the database's base", path: at.clone(), source };
+        std::fs::create_dir_all(folder).map_err(work)?;
+        let file = private_file(&at).map_err(work)?;
+        let old = catalog.base_blocks(job, path)?;
+        // Deltas beyond a quarter of the database cost more than a new base.
+        let rebase = old.iter().map(|b| b.delta).sum::<u64>() > size / 4;
+        Ok(Self { file, old, new: Vec::new(), block, rebase })
+    }
+
+    /// The blocks as they stand now, for the catalog.
+    pub fn blocks(&self) -> &[BaseBlock] {
+        &self.new
+    }
+
+    /// Where the next block lies if it need not be stored in full: known, or as
+    /// a delta made now. The packs that it needs; nothing if it is for
+    /// [`Base::full`].
+    fn place(
+        &mut self,
+        id: ChunkId,
+        chunk: &[u8],
+        packer: &mut Packer<'_>,
+        key: &IdKey,
+    ) -> Result<Option<Vec<PackRef>>, SnapshotError> {
+        let known = packer.place(PackKind::Warm, id)?;
+        if let Some(location) = known {
+            let Some(base) = location.chunk.base else {
+                return Ok(None);
+            };
+            let Some(base_at) = packer.find(PackKind::Warm, base)? else {
+                return Ok(None);
+            };
+            let delta = location.chunk.len.0;
+            self.new.push(BaseBlock { chunk: base, delta });
+            return Ok(Some(vec![PackRef::Known(location.pack), base_at]));
+        }
+        let old = self.old.get(self.new.len()).copied().filter(|_| !self.rebase);
+        let Some(base) = old else { return Ok(None) };
+        let is_full = packer.place(PackKind::Warm, base.chunk)?.is_none_or(|l| l.chunk.base.is_none());
+        let base_at = packer.find(PackKind::Warm, base.chunk)?.filter(|_| is_full);
+        let (Some(base_at), Some(bytes)) = (base_at, self.read(base.chunk, key)) else {
+            return Ok(None);
+        };
+        let frame = frame::delta(chunk, &bytes)?;
+        if frame.len() * 2 > chunk.len() {
+            return Ok(None);
+        }
+        let at = packer.delta(id, chunk.len() as u64, &frame, base.chunk, base_at)?;
+        self.new.push(BaseBlock { chunk: base.chunk, delta: frame.len() as u64 });
+        Ok(Some(vec![at, base_at]))
+    }
+
+    /// The base's bytes at the current place, if they are still what they were.
+    fn read(&self, wanted: ChunkId, key: &IdKey) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; self.block];
+        let offset = (self.new.len() * self.block) as u64;
+        let mut len = 0;
+        while len < bytes.len() {
+            match self.file.read_at(&mut bytes[len..], offset + len as u64) {
+                Ok(0) => break,
+                Ok(n) => len += n,
+                Err(_) => return None,
+            }
+        }
+        bytes.truncate(len);
+        (key.chunk_id(&bytes) == wanted).then_some(bytes)
+    }
+
+    /// The next block is stored in full: it becomes the base at its place.
+    fn full(&mut self, id: ChunkId, chunk: &[u8]) -> Result<(), SnapshotError> {
+        let offset = (self.new.len() * self.block) as u64;
+        let work =
+            |source| SnapshotError::Work { what: "writing the database's base", path: PathBuf::from("bases"), source };
+        self.file.write_all_at(chunk, offset).map_err(work)?;
+        if chunk.len() < self.block {
+            self.file.set_len(offset + chunk.len() as u64).map_err(work)?;
+        }
+        self.new.push(BaseBlock { chunk: id, delta: 0 });
+        Ok(())
+    }
+}
+
+/// A file that only this user can read.
+pub fn private_file(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}

@@ -1,0 +1,73 @@
+//! All stores of a repository as one target: each gets a full copy; one that
+//! fails falls behind and is brought up by a later run.
+
+use std::sync::{Arc, Mutex};
+
+use darkslide_store::{PutFacts, PutOutcome, Store, StoreError};
+use darkslide_words::ObjectName;
+
+use crate::SnapshotError;
+
+/// How a store stands in this run.
+#[derive(Debug)]
+enum Standing {
+    /// Has everything and takes everything.
+    Current,
+    /// Lacks something; takes no snapshot in this run.
+    Behind(String),
+}
+
+/// The stores of one run.
+pub struct Stores {
+    list: Vec<(Arc<dyn Store>, Mutex<Standing>)>,
+}
+
+impl Stores {
+    /// All of them; `behind` says which lack something, and why.
+    pub fn new(stores: &[Arc<dyn Store>], behind: &[Option<String>]) -> Self {
+        let standing = |n: usize| match behind.get(n).cloned().flatten() {
+            Some(reason) => Standing::Behind(reason),
+            None => Standing::Current,
+        };
+        Self { list: stores.iter().enumerate().map(|(n, s)| (s.clone(), Mutex::new(standing(n)))).collect() }
+    }
+
+    /// The first store that has everything: the one to ask.
+    pub fn first(&self) -> Option<Arc<dyn Store>> {
+        self.list.iter().find(|(_, standing)| is_current(standing)).map(|(store, _)| store.clone())
+    }
+
+    /// Puts an object into every store that is current. At least one must take it.
+    pub fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, SnapshotError> {
+        let (mut outcome, mut last) = (None, None);
+        for (store, standing) in self.list.iter().filter(|(_, standing)| is_current(standing)) {
+            match store.put(name, bytes, facts) {
+                Ok(put) => outcome = Some(put),
+                Err(error) => {
+                    let reason = error.to_string();
+                    *standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Standing::Behind(reason);
+                    last = Some(error);
+                }
+            }
+        }
+        match (outcome, last) {
+            (Some(outcome), _) => Ok(outcome),
+            (None, Some(error)) => Err(SnapshotError::NoStore(error)),
+            (None, None) => Err(SnapshotError::NoStore(StoreError::Missing { name: name.clone() })),
+        }
+    }
+
+    /// Which stores are behind, and why.
+    pub fn behind(&self) -> Vec<(String, String)> {
+        let reason =
+            |standing: &Mutex<Standing>| match &*standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+                Standing::Behind(reason) => Some(reason.clone()),
+                Standing::Current => None,
+            };
+        self.list.iter().filter_map(|(store, standing)| Some((store.label(), reason(standing)?))).collect()
+    }
+}
+
+fn is_current(standing: &Mutex<Standing>) -> bool {
+    matches!(*standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner), Standing::Current)
+}
