@@ -172,15 +172,12 @@ impl<'a> Audit<'a> {
         Ok(())
     }
 
-    /// Opens a sealed document; damage is reported.
-    fn open(&mut self, name: &ObjectName, bytes: &[u8], large: Large) -> Option<Vec<u8>> {
-        let (sealed, plain) = match large {
-            Large::Yes => (LARGE_SEALED_MAX, LARGE_PLAIN_MAX),
-            Large::No => (SMALL_SEALED_MAX, SMALL_PLAIN_MAX),
-        };
+    /// Opens an index or refs object; damage is reported.
+    fn open(&mut self, name: &ObjectName, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut identities = vec![self.context.index.identity()];
         identities.extend(self.context.identities.iter().flat_map(|i| i.all()));
-        let opened = seal::open(bytes, &identities, sealed).and_then(|p| frame::unpack_json("the object", &p, plain));
+        let opened = seal::open(bytes, &identities, LARGE_SEALED_MAX)
+            .and_then(|packed| frame::unpack_json("the object", &packed, LARGE_PLAIN_MAX));
         opened.map_err(|error| self.report.add(Severity::Damage, Some(name), error)).ok()
     }
 
@@ -205,7 +202,7 @@ impl<'a> Audit<'a> {
     fn segments(&mut self) -> Result<(), AuditError> {
         for (name, parsed) in self.of_kind(Kind::Index) {
             let Some(bytes) = self.read(&name, parsed.id)? else { continue };
-            let Some(document) = self.open(&name, &bytes, Large::Yes) else { continue };
+            let Some(document) = self.open(&name, &bytes) else { continue };
             let Some((payload, _)) = self.verified(&name, DocType::Index, &document) else { continue };
             match Segment::parse(&payload, self.context.trust.repository()) {
                 Ok(segment) => self.indexed.extend(segment.packs.into_iter().map(|p| (p.object, p.size.0))),
@@ -243,7 +240,7 @@ impl<'a> Audit<'a> {
         let mut all = HashMap::new();
         for (name, parsed) in self.of_kind(Kind::Refs) {
             let Some(bytes) = self.read(&name, parsed.id)? else { continue };
-            let Some(document) = self.open(&name, &bytes, Large::Yes) else { continue };
+            let Some(document) = self.open(&name, &bytes) else { continue };
             let Some((payload, _)) = self.verified(&name, DocType::Refs, &document) else { continue };
             match (Refs::parse(&payload, self.context.trust.repository()), parsed.id) {
                 (Ok(refs), Some(id)) => {
@@ -377,12 +374,6 @@ impl<'a> Audit<'a> {
             self.report.add(Severity::Damage, Some(name), format!("its tree cannot be read: {error}"));
         }
     }
-}
-
-/// Whether a document may be large.
-enum Large {
-    Yes,
-    No,
 }
 
 fn listed(catalog: &Catalog, entry: &Entry, chunk: ChunkId) -> bool {

@@ -110,6 +110,13 @@ impl Catalog {
         }
     }
 
+    /// Closes it with everything in the one file.
+    pub fn close(self) -> Result<(), CatalogError> {
+        self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.conn.close().map_err(|(_, error)| error)?;
+        Ok(())
+    }
+
     /// A small remembered value.
     pub fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, CatalogError> {
         use rusqlite::OptionalExtension as _;

@@ -1,1 +1,92 @@
-//! Jobs, runs, events, policies: the API boundary.
+//! What Darkslide does, as functions: found a repository, join one, back up,
+//! browse, restore, check, manage keys and writers.
+//!
+//! Level 3. **Invariant:** the API boundary. No HTTP, no arguments, no terminal, no
+//! `$HOME`; concrete stores come from the caller through [`StoreOpener`].
+
+mod backup;
+mod browse;
+mod check;
+mod diff;
+mod error;
+mod founding;
+mod index_sync;
+mod joining;
+mod owner;
+mod repository;
+mod restoring;
+mod secrets;
+mod settings;
+mod status;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use darkslide_store::{Store, StoreError};
+use darkslide_words::Clock;
+
+pub use backup::{BackupDone, BackupOptions};
+pub use browse::{Found, Line, Recursive, SnapshotInfo};
+pub use check::CheckOptions;
+pub use darkslide_audit::{Finding, Report, Sample, Severity};
+pub use darkslide_format::config::PackSizes;
+pub use darkslide_format::identity::IdentityFile;
+pub use darkslide_format::snapshot::Counts;
+pub use darkslide_format::tree::EntryKind;
+pub use darkslide_format::{FormatError, paper, recover};
+pub use darkslide_restore::{Casualty, Existing, RestorePlan, Restored};
+pub use darkslide_snapshot::{DEFAULT_EXCLUDES, Failure};
+pub use darkslide_words as words;
+pub use diff::{Change, Difference};
+pub use error::{EngineError, ErrorKind};
+pub use founding::{Founded, Founder, InitOptions};
+pub use joining::{JoinWith, Joined, OpenOptions};
+pub use owner::{RecipientInfo, WriterInfo};
+pub use restoring::RestoreOptions;
+pub use settings::{BackupSettings, Settings, StoreSettings};
+pub use status::{JobStatus, Status, StoreStatus};
+
+/// Watchers of the three kinds of long work.
+pub mod observe {
+    pub use darkslide_audit::{Observer as CheckObserver, Progress as CheckProgress};
+    pub use darkslide_restore::{Observer as RestoreObserver, Progress as RestoreProgress};
+    pub use darkslide_snapshot::{Observer as BackupObserver, Progress as BackupProgress};
+}
+
+/// Makes concrete stores from settings.
+pub trait StoreOpener: Send + Sync {
+    /// Makes the place where it is absent.
+    fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError>;
+    /// Opens a place that exists.
+    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError>;
+}
+
+/// A configured Darkslide.
+pub struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) opener: Arc<dyn StoreOpener>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Engine {
+    /// Reads the configuration file.
+    pub fn load(
+        config: &std::path::Path,
+        opener: Arc<dyn StoreOpener>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, EngineError> {
+        Ok(Self { settings: Settings::load(config)?, opener, clock })
+    }
+
+    /// The configuration.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn catalog_path(&self) -> PathBuf {
+        self.settings.state_dir().join("catalog.sqlite")
+    }
+}
+
+/// What this program writes into snapshots.
+pub const TOOL: &str = concat!("darkslide ", env!("CARGO_PKG_VERSION"));

@@ -1,0 +1,90 @@
+//! `backup`: one run of a job.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use darkslide_catalog::{Catalog, PackSet};
+use darkslide_snapshot::{
+    BackupPlan, CHECKPOINT_EVERY, Context, Done, EmptyLibrary, OneFileSystem, Reading, Replicated, Rules, replicate,
+};
+use darkslide_words::Name;
+
+use crate::observe::BackupObserver;
+use crate::secrets::{self, WriterFile};
+use crate::{Engine, EngineError, TOOL, index_sync};
+
+/// How a job is run.
+#[derive(Debug, Clone, Default)]
+pub struct BackupOptions {
+    /// Which job; the only one where none is named.
+    pub job: Option<String>,
+    /// Read every file, to find rot.
+    pub rehash: bool,
+    /// An empty library is meant to be.
+    pub allow_empty: bool,
+    /// Files whose silent change is accepted.
+    pub accept: Vec<Name>,
+    /// Name of this machine.
+    pub host: String,
+    /// A checkpoint at least so often; the default where none is given.
+    pub checkpoint_every: Option<Duration>,
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct BackupDone {
+    /// The run.
+    pub done: Done,
+    /// What stores that were behind got first.
+    pub replicated: Replicated,
+    /// Objects that were refused, and why.
+    pub refused: Vec<String>,
+}
+
+impl Engine {
+    /// Runs a backup.
+    pub fn backup(&self, options: &BackupOptions, observer: &dyn BackupObserver) -> Result<BackupDone, EngineError> {
+        let job = self.settings.job(options.job.as_deref())?;
+        let state = self.settings.state_dir();
+        let writer = WriterFile::load(&secrets::path(&state))?;
+        let mut repo = self.repository()?;
+        if writer.repository != repo.trust.repository() {
+            return Err(EngineError::Exchanged { store: repo.store().label(), what: "repository" });
+        }
+        let (replicated, behind) = replicate(&repo.reached.stores, observer)?;
+        let catalog = Catalog::open(&self.catalog_path())?;
+        let mut refused: Vec<String> = repo.refused.drain(..).map(|(n, e)| format!("{n}: {e}")).collect();
+        let segments = index_sync::segments(&catalog, repo.store(), &repo.trust, &writer.secrets.index)?;
+        refused.extend(segments.iter().map(|(n, e)| format!("{n}: {e}")));
+        drop(catalog);
+        let one_file_system = if job.one_file_system { OneFileSystem::Yes } else { OneFileSystem::No };
+        // Neither a store nor our own state is part of the library it lies in.
+        let mut never: Vec<_> = self.settings.stores.iter().map(|s| self.settings.resolve(&s.path)).collect();
+        never.push(state.clone());
+        let plan = BackupPlan {
+            job: job.name.clone(),
+            library: self.settings.resolve(&job.library),
+            host: options.host.clone(),
+            rules: Rules::new(&job.exclude, &job.include, never, one_file_system)?,
+            reading: if options.rehash { Reading::All } else { Reading::Changed },
+            empty: if options.allow_empty { EmptyLibrary::Allow } else { EmptyLibrary::Refuse },
+            accept: options.accept.iter().cloned().collect::<BTreeSet<_>>(),
+            work: state.join("work"),
+            checkpoint_every: options.checkpoint_every.unwrap_or(CHECKPOINT_EVERY),
+            tool: TOOL.to_string(),
+        };
+        let mut done = darkslide_snapshot::backup(Context {
+            catalog: &self.catalog_path(),
+            stores: &repo.reached.stores,
+            behind: &behind,
+            trust: &repo.trust,
+            writer: &writer.secrets,
+            clock: &*self.clock,
+            observer,
+            plan: &plan,
+            unreliable: PackSet::default(),
+        })?;
+        done.behind.extend(repo.reached.missing);
+        Ok(BackupDone { done, replicated, refused })
+    }
+}

@@ -1,0 +1,248 @@
+//! Errors with a kind and, where there is one, a hint what to do now.
+
+use std::path::PathBuf;
+
+use darkslide_words::ObjectName;
+
+/// Whose fault it is: decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// What was asked for cannot be.
+    User,
+    /// The configuration.
+    Config,
+    /// Disk, network, permissions.
+    Environment,
+    /// Something is damaged or forged.
+    Integrity,
+    /// A brake.
+    Refused,
+    /// The user stopped it.
+    Cancelled,
+}
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// No configuration file.
+    #[error("there is no configuration at {path}: `darkslide init` founds a repository, `darkslide open` joins one")]
+    NoConfig {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A configuration file exists.
+    #[error("{path} exists and was not touched: choose another --config")]
+    ConfigExists {
+        /// Where.
+        path: PathBuf,
+    },
+    /// It cannot be understood.
+    #[error("{path}: {message}")]
+    BadConfig {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        message: String,
+    },
+    /// No such job.
+    #[error("there is no job `{job}` in the configuration; there is: {known}")]
+    NoJob {
+        /// What was asked for.
+        job: String,
+        /// What there is.
+        known: String,
+    },
+    /// A file of ours.
+    #[error("{what} {path}: {source}")]
+    Io {
+        /// What was being done.
+        what: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file with secrets that others can read.
+    #[error("{path} holds secrets and others can read it: `chmod 600 {path}`")]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The store holds a repository already.
+    #[error("{store} holds a repository already: `darkslide open` joins it")]
+    Founded {
+        /// Which store.
+        store: String,
+    },
+    /// The store holds no repository.
+    #[error("{store} holds no Darkslide repository: {detail}")]
+    NotARepository {
+        /// Which store.
+        store: String,
+        /// What is missing.
+        detail: String,
+    },
+    /// Another repository or owner than the configuration knows.
+    #[error(
+        "{store} shows another {what} than the one this machine knows: it was exchanged, or the configuration points to the wrong place"
+    )]
+    Exchanged {
+        /// Which store.
+        store: String,
+        /// `repository` or `owner`.
+        what: &'static str,
+    },
+    /// An old configuration object is shown.
+    #[error(
+        "{store} shows configuration {shown}, this machine has seen {seen}: newer objects were removed, or an old copy was put in place"
+    )]
+    RolledBack {
+        /// Which store.
+        store: String,
+        /// The highest that it shows.
+        shown: u64,
+        /// The highest that was seen.
+        seen: u64,
+    },
+    /// None of the stores can be reached.
+    #[error("no store can be reached: {detail}")]
+    NoStore {
+        /// Each one's reason.
+        detail: String,
+    },
+    /// This needs the private key.
+    #[error("{what} needs the identity: give `--identity FILE` (it should not lie on this machine; plug it in)")]
+    NeedIdentity {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// The identity opens nothing here.
+    #[error(
+        "the identity opens none of the repository's keys: it is not a recipient (or keys/ is damaged; `recover.py` works without)"
+    )]
+    WrongIdentity,
+    /// The owner's key is needed.
+    #[error("this needs the owner's identity: the given one carries no owner key, and no keys object holds one for it")]
+    NotOwner,
+    /// No such snapshot.
+    #[error("there is no snapshot `{wanted}`; `darkslide snapshots` lists them")]
+    NoSnapshot {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// Several fit.
+    #[error("`{wanted}` fits several snapshots: give more of its name")]
+    AmbiguousSnapshot {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// The snapshot was not opened on this machine.
+    #[error("{name} was made by another machine: `--identity FILE` opens it")]
+    Sealed {
+        /// Which snapshot.
+        name: ObjectName,
+    },
+    /// Signed by somebody who is not trusted.
+    #[error(
+        "{name} was written by {writer}, who is {standing}: refused. If you know better, `--accept-writer {writer}`"
+    )]
+    Untrusted {
+        /// Which snapshot.
+        name: ObjectName,
+        /// Whose.
+        writer: String,
+        /// `revoked` or `unknown`.
+        standing: &'static str,
+    },
+    /// No such path.
+    #[error("`{path}` is not in this snapshot")]
+    NoPath {
+        /// What was asked for.
+        path: String,
+    },
+    /// No such recipient or writer.
+    #[error("there is no {what} `{name}`")]
+    NoSuch {
+        /// `recipient` or `writer`.
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+    },
+    /// Removing it would leave nobody.
+    #[error("`{name}` is the last recipient: without one nobody could open new photographs")]
+    LastRecipient {
+        /// Which.
+        name: String,
+    },
+    /// An object is not what it should be.
+    #[error("{object}: {source}")]
+    Object {
+        /// Which object.
+        object: ObjectName,
+        /// What is wrong.
+        source: darkslide_format::FormatError,
+    },
+    /// A rule cannot be read.
+    #[error(transparent)]
+    Rule(#[from] darkslide_snapshot::RulesError),
+    /// A pattern cannot be read.
+    #[error("the pattern is not valid: {0}")]
+    Pattern(#[from] globset::Error),
+    /// The format refused.
+    #[error(transparent)]
+    Format(#[from] darkslide_format::FormatError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] darkslide_store::StoreError),
+    /// The catalog failed.
+    #[error(transparent)]
+    Catalog(#[from] darkslide_catalog::CatalogError),
+    /// The backup failed.
+    #[error(transparent)]
+    Snapshot(#[from] darkslide_snapshot::SnapshotError),
+    /// The restore failed.
+    #[error(transparent)]
+    Restore(#[from] darkslide_restore::RestoreError),
+    /// A chunk cannot be had.
+    #[error(transparent)]
+    Chunk(#[from] darkslide_restore::ChunkError),
+    /// The check failed.
+    #[error(transparent)]
+    Audit(#[from] darkslide_audit::AuditError),
+}
+
+impl EngineError {
+    /// Whose fault it is.
+    pub fn kind(&self) -> ErrorKind {
+        use darkslide_audit::AuditError;
+        use darkslide_restore::RestoreError;
+        use darkslide_snapshot::SnapshotError;
+        match self {
+            Self::NoConfig { .. } | Self::BadConfig { .. } | Self::NoJob { .. } | Self::Rule(_) => ErrorKind::Config,
+            Self::ConfigExists { .. }
+            | Self::Founded { .. }
+            | Self::NeedIdentity { .. }
+            | Self::WrongIdentity
+            | Self::NotOwner
+            | Self::NoSnapshot { .. }
+            | Self::AmbiguousSnapshot { .. }
+            | Self::Sealed { .. }
+            | Self::NoPath { .. }
+            | Self::NoSuch { .. }
+            | Self::LastRecipient { .. }
+            | Self::Pattern(_)
+            | Self::Restore(RestoreError::NotInSnapshot { .. }) => ErrorKind::User,
+            Self::Exchanged { .. }
+            | Self::RolledBack { .. }
+            | Self::Untrusted { .. }
+            | Self::Object { .. }
+            | Self::Format(_) => ErrorKind::Integrity,
+            Self::Snapshot(SnapshotError::LibraryEmpty { .. }) => ErrorKind::Refused,
+            Self::Snapshot(SnapshotError::Cancelled)
+            | Self::Restore(RestoreError::Cancelled)
+            | Self::Audit(AuditError::Cancelled) => ErrorKind::Cancelled,
+            _ => ErrorKind::Environment,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Bringing the catalog up with the repository: index segments of all writers,
+//! and the snapshots.
+
+use darkslide_catalog::{Catalog, SnapshotRow, Trusted};
+use darkslide_format::identity::Identities;
+use darkslide_format::index::Segment;
+use darkslide_format::keys::KeyPair;
+use darkslide_format::limits::{LARGE_PLAIN_MAX, LARGE_SEALED_MAX, SMALL_PLAIN_MAX, SMALL_SEALED_MAX};
+use darkslide_format::names::{self, Kind};
+use darkslide_format::signed::DocType;
+use darkslide_format::snapshot::Snapshot;
+use darkslide_format::trust::{Standing, Trust};
+use darkslide_format::{FormatError, canon, frame, object_id, seal};
+use darkslide_snapshot::{chunk_facts, pack_facts};
+use darkslide_store::{Store, list_all};
+use darkslide_words::{ObjectId, ObjectName};
+
+use crate::EngineError;
+
+/// Reads the segments that the catalog does not know. Objects that were refused,
+/// and why.
+pub fn segments(
+    catalog: &Catalog,
+    store: &dyn Store,
+    trust: &Trust,
+    index: &KeyPair,
+) -> Result<Vec<(ObjectName, FormatError)>, EngineError> {
+    let mut refused = Vec::new();
+    for listed in list_all(store, Kind::Index.prefix())? {
+        let Some(id) = names::parse(&listed.name).and_then(|p| p.id) else { continue };
+        if catalog.has_segment(id)? {
+            continue;
+        }
+        let bytes = store.read(&listed.name, None)?.bytes(&listed.name)?;
+        match parse(&bytes, id, trust, index) {
+            Ok((segment, trusted)) => take(catalog, id, &segment, trusted)?,
+            Err(error) => refused.push((listed.name, error)),
+        }
+    }
+    for (writer, facts) in trust.writers() {
+        if facts.revoked.is_some() {
+            catalog.transaction(|| catalog.distrust(*writer))?;
+        }
+    }
+    Ok(refused)
+}
+
+fn parse(bytes: &[u8], id: ObjectId, trust: &Trust, index: &KeyPair) -> Result<(Segment, Trusted), FormatError> {
+    if object_id(bytes) != id {
+        return Err(FormatError::WrongObject);
+    }
+    let packed = seal::open(bytes, &[index.identity()], LARGE_SEALED_MAX)?;
+    let document = frame::unpack_json("index segment", &packed, LARGE_PLAIN_MAX)?;
+    let (verified, standing) = trust.by_writer(DocType::Index, &document)?;
+    let segment = Segment::parse(verified.payload, trust.repository())?;
+    if segment.writer != verified.signer.writer_id() {
+        return Err(FormatError::NotTrusted {
+            what: "index",
+            signer: trust.writer_name(verified.signer.writer_id()),
+            wanted: "the writer that it names",
+        });
+    }
+    Ok((segment, if standing == Standing::Trusted { Trusted::Yes } else { Trusted::No }))
+}
+
+fn take(catalog: &Catalog, id: ObjectId, segment: &Segment, trusted: Trusted) -> Result<(), EngineError> {
+    catalog.transaction(|| {
+        let mut rows = Vec::new();
+        for pack in &segment.packs {
+            rows.push(catalog.add_pack(&pack_facts(pack), &chunk_facts(pack), Some(id), trusted)?);
+        }
+        Ok(catalog.add_segment(id, segment.writer, trusted, &rows)?)
+    })
+}
+
+/// Lists the snapshots; opens those that are not open yet, where identities are
+/// at hand. Objects that were refused, and why.
+pub fn snapshots(
+    catalog: &Catalog,
+    store: &dyn Store,
+    trust: &Trust,
+    identities: Option<&Identities>,
+) -> Result<Vec<(ObjectName, FormatError)>, EngineError> {
+    let known: std::collections::HashMap<ObjectName, bool> =
+        catalog.snapshots()?.into_iter().map(|row| (row.name, row.payload.is_some())).collect();
+    let mut refused = Vec::new();
+    for listed in list_all(store, Kind::Snapshots.prefix())? {
+        let Some(parsed) = names::parse(&listed.name) else { continue };
+        let (Some(id), Some(time)) = (parsed.id, parsed.time) else { continue };
+        let mut row = SnapshotRow { name: listed.name.clone(), time, payload: None, standing: None };
+        let done = known.get(&listed.name).copied();
+        match identities {
+            _ if done == Some(true) => continue,
+            None if done.is_some() => continue,
+            None => {}
+            Some(identities) => {
+                let bytes = store.read(&listed.name, None)?.bytes(&listed.name)?;
+                match open(&bytes, id, trust, identities) {
+                    Ok(snapshot) => row.payload = Some(canon::to_bytes(&snapshot)?),
+                    Err(error) => {
+                        refused.push((listed.name, error));
+                        continue;
+                    }
+                }
+            }
+        }
+        catalog.put_snapshot(&row)?;
+    }
+    Ok(refused)
+}
+
+fn open(bytes: &[u8], id: ObjectId, trust: &Trust, identities: &Identities) -> Result<Snapshot, FormatError> {
+    if object_id(bytes) != id {
+        return Err(FormatError::WrongObject);
+    }
+    let packed = seal::open(bytes, &identities.all(), SMALL_SEALED_MAX)?;
+    let document = frame::unpack_json("snapshot", &packed, SMALL_PLAIN_MAX)?;
+    let (verified, _) = trust.by_writer(DocType::Snapshot, &document)?;
+    let snapshot = Snapshot::parse(verified.payload, trust.repository())?;
+    match snapshot.writer == verified.signer.writer_id() {
+        true => Ok(snapshot),
+        false => Err(FormatError::NotTrusted {
+            what: "snapshot",
+            signer: trust.writer_name(verified.signer.writer_id()),
+            wanted: "the writer that it names",
+        }),
+    }
+}

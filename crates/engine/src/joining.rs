@@ -1,0 +1,201 @@
+//! `open`: a machine joins a repository, new or after losing its catalog.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use darkslide_catalog::Catalog;
+use darkslide_format::canon;
+use darkslide_format::identity::IdentityFile;
+use darkslide_format::keys::KeyPair;
+use darkslide_format::names::{self, Kind};
+use darkslide_format::signed::SecretKey;
+use darkslide_format::trust::{WriterDoc, writer_document};
+use darkslide_snapshot::WriterSecrets;
+use darkslide_words::{Clock, Count, RepositoryId, Rng};
+
+use crate::founding::{absolute, make_private, put_all};
+use crate::secrets::{self, WriterFile};
+use crate::settings::RepositorySettings;
+use crate::{BackupSettings, Engine, EngineError, Settings, StoreOpener, StoreSettings, index_sync, repository};
+
+/// With what a machine joins.
+pub enum JoinWith {
+    /// An identity: everything comes back; the machine is enrolled if the
+    /// identity carries the owner key.
+    Identity(IdentityFile),
+    /// A writer's secrets: enough to back up further.
+    Writer(PathBuf),
+}
+
+/// What joining needs.
+pub struct OpenOptions {
+    /// The configuration file to write.
+    pub config: PathBuf,
+    /// Where the copies lie.
+    pub stores: Vec<StoreSettings>,
+    /// With what.
+    pub with: JoinWith,
+    /// The library of this machine, if it has one.
+    pub library: Option<PathBuf>,
+    /// Name of this machine as a writer.
+    pub writer: String,
+}
+
+/// What joining found.
+#[derive(Debug)]
+pub struct Joined {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// Packs in the rebuilt catalog.
+    pub packs: Count,
+    /// Snapshots in the repository.
+    pub snapshots: Count,
+    /// True if this machine may back up.
+    pub enrolled: bool,
+    /// Objects that were refused, and why.
+    pub refused: Vec<String>,
+}
+
+impl Engine {
+    /// Joins a repository: rebuilds the catalog and writes the configuration.
+    pub fn open(
+        options: OpenOptions,
+        opener: Arc<dyn StoreOpener>,
+        clock: Arc<dyn Clock>,
+        rng: &mut dyn Rng,
+    ) -> Result<(Self, Joined), EngineError> {
+        if options.config.exists() {
+            return Err(EngineError::ConfigExists { path: options.config });
+        }
+        let mut stores = Vec::new();
+        for settings in &options.stores {
+            stores.push(opener.open(settings)?);
+        }
+        let first = stores.first().ok_or_else(|| EngineError::NoStore { detail: "none is named".into() })?;
+        let (trust, refused) = repository::load_trust(&**first)?;
+        let settings = settings_for(&options, &trust)?;
+        let state = settings.state_dir();
+        make_private(&state)?;
+        let reached = repository::Reached { stores: stores.clone(), missing: Vec::new() };
+        let repo = repository::Repository { reached, trust, refused };
+        let (writer, index, identities) = match &options.with {
+            JoinWith::Identity(identity) => {
+                let (opened, keys) = repo.opened(identity)?;
+                let writer = enroll_self(&repo, identity, &keys, &options, &*clock, rng)?;
+                (writer, keys.index.clone(), Some(opened.identities))
+            }
+            JoinWith::Writer(path) => {
+                let file = WriterFile::load(path)?;
+                if file.repository != repo.trust.repository() {
+                    return Err(EngineError::Exchanged { store: repo.store().label(), what: "repository" });
+                }
+                let index = file.secrets.index.clone();
+                (Some(file), index, None)
+            }
+        };
+        let enrolled = writer.is_some();
+        let target = secrets::path(&state);
+        if let Some(file) = writer.filter(|_| !target.exists()) {
+            file.save_new(&target)?;
+        }
+        let (packs, refused) = rebuild(&state, &repo, &index, identities.as_ref())?;
+        settings.save_new()?;
+        let snapshots = darkslide_store::list_all(repo.store(), Kind::Snapshots.prefix())?.len() as u64;
+        let joined =
+            Joined { repository: repo.trust.repository(), packs, snapshots: Count(snapshots), enrolled, refused };
+        Ok((Self { settings, opener, clock }, joined))
+    }
+}
+
+fn settings_for(options: &OpenOptions, trust: &darkslide_format::trust::Trust) -> Result<Settings, EngineError> {
+    let name = options.config.file_stem().map_or_else(|| "darkslide".into(), |s| s.to_string_lossy().to_string());
+    let job = |library: &PathBuf| BackupSettings {
+        name: "photos".into(),
+        library: absolute(library),
+        ..BackupSettings::default()
+    };
+    Ok(Settings {
+        path: absolute(&options.config),
+        repository: RepositorySettings {
+            id: trust.repository().to_string(),
+            owner: canon::encode(trust.header().owner_key()?.as_bytes()),
+        },
+        state: PathBuf::from(format!("{name}-state")),
+        stores: options.stores.iter().map(|s| StoreSettings { path: absolute(&s.path) }).collect(),
+        backups: options.library.iter().map(job).collect(),
+    })
+}
+
+/// A machine whose user holds the owner key enrolls itself.
+fn enroll_self(
+    repo: &repository::Repository,
+    identity: &IdentityFile,
+    keys: &darkslide_format::keys::RepositoryKeys,
+    options: &OpenOptions,
+    clock: &dyn Clock,
+    rng: &mut dyn Rng,
+) -> Result<Option<WriterFile>, EngineError> {
+    let owner = match repo.owner(identity) {
+        Ok(owner) => owner,
+        Err(EngineError::NotOwner) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    enroll(repo, &owner, keys.id_key.clone(), keys.index.clone(), &options.writer, clock, rng).map(Some)
+}
+
+/// Makes a new writer, signs and stores its enrolment.
+pub(crate) fn enroll(
+    repo: &repository::Repository,
+    owner: &SecretKey,
+    id_key: darkslide_format::IdKey,
+    index: KeyPair,
+    name: &str,
+    clock: &dyn Clock,
+    rng: &mut dyn Rng,
+) -> Result<WriterFile, EngineError> {
+    let mut seed = zeroize::Zeroizing::new([0u8; 32]);
+    rng.fill(&mut *seed);
+    let signing = SecretKey::from_seed(&seed);
+    let doc = WriterDoc::enroll(repo.trust.repository(), &signing.public(), name, clock.now());
+    let (id, bytes) = writer_document(&doc, owner)?;
+    put_all(&repo.reached.stores, &names::object(Kind::Writers, id), &bytes)?;
+    Ok(WriterFile {
+        name: name.to_string(),
+        repository: repo.trust.repository(),
+        secrets: WriterSecrets { signing, id_key, index },
+    })
+}
+
+/// A new catalog from the repository. It appears under its name only when it is
+/// whole.
+fn rebuild(
+    state: &std::path::Path,
+    repo: &repository::Repository,
+    index: &KeyPair,
+    identities: Option<&darkslide_format::identity::Identities>,
+) -> Result<(Count, Vec<String>), EngineError> {
+    let path = state.join("catalog.sqlite");
+    if path.exists() {
+        return Err(darkslide_catalog::CatalogError::Exists { path }.into());
+    }
+    let building = state.join("catalog.building");
+    let io = |source| EngineError::Io { what: "rebuilding the catalog", path: building.clone(), source };
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(state.join(format!("catalog.building{suffix}")));
+    }
+    let catalog = Catalog::create(&building)?;
+    let number = repo.trust.config().map_or(0, |c| c.number.0);
+    catalog.set_meta("config_number", &number.to_le_bytes())?;
+    let mut refused: Vec<_> = repo.refused.iter().map(|(n, e)| format!("{n}: {e}")).collect();
+    let segments = index_sync::segments(&catalog, repo.store(), &repo.trust, index)?;
+    let snapshots = index_sync::snapshots(&catalog, repo.store(), &repo.trust, identities)?;
+    refused.extend(segments.iter().chain(&snapshots).map(|(n, e)| format!("{n}: {e}")));
+    let mut packs = Count(0);
+    catalog.for_each_pack::<EngineError>(|_, _, _, _| {
+        packs += Count(1);
+        Ok(())
+    })?;
+    catalog.close()?;
+    std::fs::rename(&building, &path).map_err(io)?;
+    Ok((packs, refused))
+}

@@ -1,0 +1,182 @@
+//! `darkslide.toml`: validated, with the line of what is wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::EngineError;
+
+/// The configuration file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where the configuration was read from.
+    #[serde(skip)]
+    pub path: PathBuf,
+    /// The repository.
+    pub repository: RepositorySettings,
+    /// Where this machine keeps its catalog and secrets; relative to this file.
+    pub state: PathBuf,
+    /// Places that each hold a full copy.
+    #[serde(rename = "store")]
+    pub stores: Vec<StoreSettings>,
+    /// Libraries to back up.
+    #[serde(rename = "backup", default)]
+    pub backups: Vec<BackupSettings>,
+}
+
+/// What this machine knows of the repository from its first contact.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepositorySettings {
+    /// Its id.
+    pub id: String,
+    /// The owner's public key: the trust root.
+    pub owner: String,
+}
+
+/// A place that holds a full copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSettings {
+    /// A directory.
+    pub path: PathBuf,
+}
+
+/// A library to back up.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupSettings {
+    /// Name of the job.
+    pub name: String,
+    /// The library's root.
+    pub library: PathBuf,
+    /// Rules in gitignore syntax, after the defaults.
+    #[serde(default)]
+    pub exclude: Vec<String>,
+    /// If any: only what these match.
+    #[serde(default)]
+    pub include: Vec<String>,
+    /// Stay on the library's file system.
+    #[serde(default)]
+    pub one_file_system: bool,
+}
+
+impl Settings {
+    /// Reads and checks the file.
+    pub fn load(path: &Path) -> Result<Self, EngineError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(EngineError::NoConfig { path: path.to_path_buf() });
+            }
+            Err(source) => return Err(EngineError::Io { what: "reading", path: path.to_path_buf(), source }),
+        };
+        let bad = |message: String| EngineError::BadConfig { path: path.to_path_buf(), message };
+        let mut settings: Self = toml::from_str(&text).map_err(|e| bad(e.to_string().trim_end().to_string()))?;
+        settings.path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        if settings.stores.is_empty() {
+            return Err(bad("there is no [[store]]: name at least one place for the repository".into()));
+        }
+        for (n, job) in settings.backups.iter().enumerate() {
+            if job.name.is_empty() || settings.backups[..n].iter().any(|other| other.name == job.name) {
+                return Err(bad(format!(
+                    "[[backup]] number {}: its name `{}` is empty or stands twice",
+                    n + 1,
+                    job.name
+                )));
+            }
+        }
+        Ok(settings)
+    }
+
+    /// Writes a new file; never replaces one.
+    pub fn save_new(&self) -> Result<(), EngineError> {
+        use std::io::Write as _;
+        let io = |source| EngineError::Io { what: "writing", path: self.path.clone(), source };
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder).map_err(io)?;
+        }
+        let body = toml::to_string(self)
+            .map_err(|e| EngineError::BadConfig { path: self.path.clone(), message: e.to_string() })?;
+        let text = format!("{HEAD}\n{body}{TAIL}");
+        match fs::OpenOptions::new().write(true).create_new(true).open(&self.path) {
+            Ok(mut file) => file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(EngineError::ConfigExists { path: self.path.clone() })
+            }
+            Err(e) => Err(io(e)),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
+    /// A path of the file, which may be relative to it.
+    pub fn resolve(&self, path: &Path) -> PathBuf {
+        self.folder().join(path)
+    }
+
+    /// Where catalog and secrets lie.
+    pub fn state_dir(&self) -> PathBuf {
+        self.resolve(&self.state)
+    }
+
+    /// A job by name; the only one where none is named.
+    pub fn job(&self, name: Option<&str>) -> Result<&BackupSettings, EngineError> {
+        let known = || self.backups.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", ");
+        match (name, &self.backups[..]) {
+            (None, [only]) => Ok(only),
+            (name, all) => all
+                .iter()
+                .find(|b| Some(b.name.as_str()) == name)
+                .ok_or_else(|| EngineError::NoJob { job: name.unwrap_or("(none named)").to_string(), known: known() }),
+        }
+    }
+}
+
+const HEAD: &str = "\
+# Darkslide's configuration of this machine. Paths may be relative to this file.
+# The secrets are elsewhere: those of this machine (it can back up, but open
+# nothing) below `state`, the identity wherever you put it away.
+";
+
+const TAIL: &str = "
+# In each [[backup]]: rules in gitignore syntax, one by one. Rebuildable previews,
+# .DS_Store, Thumbs.db, NAS folders such as @eaDir and lock files are left out
+# anyway; `!pattern` takes them back.
+#   exclude = [\"*.mov\", \"/private/\"]
+#   include = [\"*.CR3\"]            # only what matches
+#   one_file_system = true         # do not enter mount points
+#
+# A second copy, on another disk: one more
+#   [[store]]
+#   path = \"/mnt/usb/darkslide\"
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_told_with_their_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("darkslide.toml");
+        let good = "state = \"s\"\n[repository]\nid = \"00\"\nowner = \"x\"\n[[store]]\npath = \"r\"\n";
+        fs::write(&path, good).unwrap();
+        let settings = Settings::load(&path).unwrap();
+        assert_eq!(settings.state_dir(), folder.path().join("s"));
+        assert!(settings.job(None).is_err());
+        fs::write(&path, good.replace("path = \"r\"", "pth = \"r\"")).unwrap();
+        let error = Settings::load(&path).unwrap_err().to_string();
+        assert!(error.contains("pth") && error.contains("line 6"), "{error}");
+        assert!(matches!(Settings::load(&folder.path().join("none")), Err(EngineError::NoConfig { .. })));
+        let mut new = settings.clone();
+        assert!(matches!(new.save_new(), Err(EngineError::ConfigExists { .. })));
+        new.path = folder.path().join("new/darkslide.toml");
+        new.save_new().unwrap();
+        assert_eq!(Settings::load(&new.path).unwrap().stores, settings.stores);
+    }
+}

@@ -1,0 +1,93 @@
+//! `status`: how things stand, at a glance and without reading much.
+
+use std::time::Duration;
+
+use darkslide_catalog::{Catalog, RunRow};
+use darkslide_format::canon;
+use darkslide_format::snapshot::{Counts, Snapshot};
+use darkslide_format::trust::Standing;
+use darkslide_words::{Name, Time};
+
+use crate::secrets::{self, WriterFile};
+use crate::{Engine, EngineError};
+
+/// A store.
+#[derive(Debug, Clone)]
+pub struct StoreStatus {
+    /// Its place.
+    pub label: String,
+    /// Why it cannot be used, if so.
+    pub problem: Option<String>,
+}
+
+/// A job.
+#[derive(Debug, Clone)]
+pub struct JobStatus {
+    /// Its name.
+    pub name: String,
+    /// Its library.
+    pub library: String,
+    /// Its last complete snapshot: time, age, counts.
+    pub last: Option<(Time, Duration, Counts)>,
+    /// Its last run.
+    pub run: Option<RunRow>,
+    /// What that run could not do.
+    pub failures: Vec<(Name, String)>,
+}
+
+/// How things stand.
+#[derive(Debug)]
+pub struct Status {
+    /// The repository.
+    pub repository: String,
+    /// Name of this machine as a writer, and whether it may back up.
+    pub writer: Option<(String, bool)>,
+    /// The stores.
+    pub stores: Vec<StoreStatus>,
+    /// The jobs.
+    pub jobs: Vec<JobStatus>,
+}
+
+impl Engine {
+    /// How things stand.
+    pub fn status(&self) -> Result<Status, EngineError> {
+        let repo = self.repository();
+        let mut stores = Vec::new();
+        let mut writer = None;
+        let file = WriterFile::load(&secrets::path(&self.settings.state_dir())).ok();
+        match &repo {
+            Ok(repo) => {
+                stores.extend(repo.reached.stores.iter().map(|s| StoreStatus { label: s.label(), problem: None }));
+                let missing = repo.reached.missing.iter();
+                stores.extend(missing.map(|(l, p)| StoreStatus { label: l.clone(), problem: Some(p.clone()) }));
+                writer = file.map(|f| {
+                    (f.name, repo.trust.standing(f.secrets.signing.public().writer_id()) == Standing::Trusted)
+                });
+            }
+            Err(error) => {
+                let label = |s: &crate::StoreSettings| self.settings.resolve(&s.path).display().to_string();
+                let broken = |s| StoreStatus { label: label(s), problem: Some(error.to_string()) };
+                stores.extend(self.settings.stores.iter().map(broken));
+            }
+        }
+        let catalog = Catalog::open(&self.catalog_path())?;
+        let runs = catalog.runs(1000)?;
+        let now = self.clock.now();
+        let mut jobs = Vec::new();
+        for job in &self.settings.backups {
+            let mut last = None;
+            for row in catalog.snapshots()? {
+                let Some(payload) = row.payload else { continue };
+                let snapshot: Snapshot = canon::from_bytes("a snapshot's row", &payload)?;
+                if snapshot.job == job.name && snapshot.complete {
+                    last = Some((row.time, row.time.until(now), snapshot.counts));
+                }
+            }
+            let run = runs.iter().find(|r| r.job == job.name).cloned();
+            let failures = run.as_ref().map(|r| catalog.failures(r.id)).transpose()?.unwrap_or_default();
+            let library = self.settings.resolve(&job.library).display().to_string();
+            jobs.push(JobStatus { name: job.name.clone(), library, last, run, failures });
+        }
+        Ok(Status { repository: self.settings.repository.id.clone(), writer, stores, jobs })
+    }
+}
