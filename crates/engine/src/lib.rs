@@ -33,6 +33,7 @@ pub use darkslide_format::config::PackSizes;
 pub use darkslide_format::identity::IdentityFile;
 pub use darkslide_format::snapshot::Counts;
 pub use darkslide_format::tree::EntryKind;
+pub use darkslide_format::trust::Standing;
 pub use darkslide_format::{FormatError, paper, recover};
 pub use darkslide_restore::{Casualty, Existing, RestorePlan, Restored};
 pub use darkslide_snapshot::{DEFAULT_EXCLUDES, Failure};

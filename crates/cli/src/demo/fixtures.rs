@@ -61,11 +61,7 @@ struct Scale {
     junk: usize,
 }
 
-const FULL: Scale = Scale {
-    shrink: 1,
-    catalog_rows: 1600,
-    junk: 192 * 1024,
-};
+const FULL: Scale = Scale { shrink: 1, catalog_rows: 1600, junk: 192 * 1024 };
 
 /// Folder of the print and the folder without files.
 const EXPORT: &str = "2025/2025-02-09_studio/export";
@@ -116,16 +112,8 @@ impl<'a> Piece<'a> {
     fn make(&self, root: &Path, seed: u64, scale: &Scale) -> Result<u64> {
         let new = |path: &str, bytes: &[u8], when: Moment| create(&root.join(path), bytes, when);
         match self {
-            Self::Raw(shot) => new(
-                &shot.path("DNG"),
-                &files::dng(shot, scale.shrink)?,
-                shot.taken,
-            ),
-            Self::Jpeg(shot) => new(
-                &shot.path("JPG"),
-                &files::jpeg(shot, scale.shrink)?,
-                shot.taken,
-            ),
+            Self::Raw(shot) => new(&shot.path("DNG"), &files::dng(shot, scale.shrink)?, shot.taken),
+            Self::Jpeg(shot) => new(&shot.path("JPG"), &files::jpeg(shot, scale.shrink)?, shot.taken),
             Self::Sidecar(shot, edited) => {
                 let mut rng = Rng::new(derive(shot.seed, "sidecar", 0));
                 let file = format!("{}.DNG", shot.name);
@@ -193,12 +181,7 @@ fn junk(seed: u64, scale: &Scale, when: Moment) -> Vec<Piece<'static>> {
 }
 
 /// Makes files on all cores.
-fn make_pieces(
-    root: &Path,
-    seed: u64,
-    scale: &Scale,
-    pieces: Vec<Piece<'_>>,
-) -> Result<MadeLibrary> {
+fn make_pieces(root: &Path, seed: u64, scale: &Scale, pieces: Vec<Piece<'_>>) -> Result<MadeLibrary> {
     let workers = std::thread::available_parallelism().map_or(2, |n| n.get().min(8));
     let queue = Mutex::new(pieces.into_iter());
     let next = || queue.lock().ok().and_then(|mut queue| queue.next());
@@ -214,9 +197,7 @@ fn make_pieces(
         let hands: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         let mut made = MadeLibrary::default();
         for hand in hands {
-            let part = hand
-                .join()
-                .map_err(|_| anyhow::anyhow!("making a file panicked"))??;
+            let part = hand.join().map_err(|_| anyhow::anyhow!("making a file panicked"))??;
             made.files += part.files;
             made.bytes += part.bytes;
         }

@@ -1,0 +1,34 @@
+//! What each command does with the engine, and how it tells it.
+
+mod browse;
+mod check;
+mod keys;
+mod setup;
+mod work;
+
+use anyhow::Result;
+
+use crate::args::{Cli, Command};
+use crate::demo;
+use crate::output::Exit;
+
+/// Runs a command.
+pub fn run(cli: Cli) -> Result<Exit> {
+    let config = cli.config;
+    match cli.command {
+        Command::Init(args) => setup::init(config, args),
+        Command::Open(args) => setup::open(config, args),
+        Command::Demo(args) => demo::run(args.keep),
+        Command::Status(args) => check::status(config, args.json),
+        Command::Backup(args) => work::backup(config, args),
+        Command::Restore(args) => work::restore(config, args),
+        Command::Snapshots(args) => browse::snapshots(config, &args),
+        Command::Ls(args) => browse::ls(config, &args),
+        Command::Find(args) => browse::find(config, &args),
+        Command::Diff(args) => browse::diff(config, &args),
+        Command::Audit(args) => check::audit(config, &args),
+        Command::Scrub(args) => check::scrub(config, &args),
+        Command::Key(args) => keys::key(config, args),
+        Command::Writer(args) => keys::writer(config, args),
+    }
+}

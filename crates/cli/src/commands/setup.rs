@@ -1,0 +1,98 @@
+//! `init` and `open`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use darkslide_engine::words::{Bytes, OsRng};
+use darkslide_engine::{Engine, Founder, InitOptions, JoinWith, OpenOptions, PackSizes, StoreSettings};
+
+use crate::args::{Init, Open};
+use crate::output::Exit;
+use crate::{keyfile, wiring};
+
+fn stores(paths: &[PathBuf]) -> Vec<StoreSettings> {
+    paths.iter().map(|path| StoreSettings { path: path.clone() }).collect()
+}
+
+/// `NAME=age1…` or `age1…`.
+fn named(text: &str, n: usize) -> (String, String) {
+    match text.split_once('=') {
+        Some((name, recipient)) => (name.to_string(), recipient.to_string()),
+        None => (format!("recipient {}", n + 1), text.to_string()),
+    }
+}
+
+/// Founds a repository.
+pub fn init(config: Option<PathBuf>, args: Init) -> Result<Exit> {
+    let library =
+        std::fs::metadata(&args.library).with_context(|| format!("the library {}", args.library.display()))?;
+    if !library.is_dir() {
+        anyhow::bail!("the library {} is no folder", args.library.display());
+    }
+    let mut made = None;
+    let founder = match &args.identity.identity {
+        _ if !args.recipients.is_empty() => {
+            Founder::Recipients(args.recipients.iter().enumerate().map(|(n, r)| named(r, n)).collect())
+        }
+        Some(path) if !path.exists() => {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder).with_context(|| format!("the folder {}", folder.display()))?;
+            }
+            made = Some(path.clone());
+            Founder::Identity(keyfile::make(path, false, args.identity.passphrase_file.as_deref())?)
+        }
+        _ => Founder::Identity(keyfile::needed(&args.identity, "founding a repository")?),
+    };
+    let options = InitOptions {
+        config: wiring::config_path(config),
+        library: args.library,
+        stores: stores(&args.stores),
+        founder,
+        writer: args.writer.unwrap_or_else(wiring::host),
+        pack: PackSizes { target: Bytes::mib(args.pack_size), ..PackSizes::default() },
+    };
+    let (_, founded) = Engine::init(options, wiring::opener(), wiring::clock(), &mut OsRng)?;
+    eprintln!("Founded repository {}.", founded.repository);
+    for recipient in &founded.recipients {
+        eprintln!("  photographs are sealed to {recipient}");
+    }
+    eprintln!("  configuration: {}", founded.config.display());
+    if let Some(path) = made {
+        eprintln!(
+            "\nThe identity that opens the photographs was made at {0}.\n\
+             Move it away from this machine (a stick in a drawer, a safe), and print it:\n  \
+             darkslide key paper --identity {0}\n\
+             This machine backs up without it. Whoever loses it loses the photographs.",
+            path.display()
+        );
+    }
+    eprintln!("\nNext: darkslide --config {} backup", founded.config.display());
+    Ok(Exit::Ok)
+}
+
+/// Joins a repository.
+pub fn open(config: Option<PathBuf>, args: Open) -> Result<Exit> {
+    let with = match &args.secrets {
+        Some(path) => JoinWith::Writer(path.clone()),
+        None => JoinWith::Identity(keyfile::needed(&args.identity, "joining a repository")?),
+    };
+    let options = OpenOptions {
+        config: wiring::config_path(config),
+        stores: stores(&args.stores),
+        with,
+        library: args.library,
+        writer: args.name.unwrap_or_else(wiring::host),
+    };
+    let (engine, joined) = Engine::open(options, wiring::opener(), wiring::clock(), &mut OsRng)?;
+    eprintln!(
+        "Joined repository {}: {} packs and {} snapshots are known again.",
+        joined.repository, joined.packs, joined.snapshots
+    );
+    let may = if joined.enrolled { "may back up to it" } else { "can read it, not back up to it" };
+    eprintln!("  this machine {may}");
+    eprintln!("  configuration: {}", engine.settings().path.display());
+    for refused in &joined.refused {
+        eprintln!("refused: {refused}");
+    }
+    Ok(if joined.refused.is_empty() { Exit::Ok } else { Exit::Incomplete })
+}

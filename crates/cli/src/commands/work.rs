@@ -1,0 +1,148 @@
+//! `backup` and `restore`.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use darkslide_engine::words::Name;
+use darkslide_engine::{BackupDone, BackupOptions, Existing, RestoreOptions, Restored};
+use serde_json::json;
+
+use crate::args::{Backup, Restore};
+use crate::output::{self, Exit};
+use crate::progress::Watcher;
+use crate::{keyfile, wiring};
+
+/// A path of the command line as a path of the library.
+pub fn name(path: &Path) -> Name {
+    Name::new(path.as_os_str().as_bytes())
+}
+
+/// Runs a backup.
+pub fn backup(config: Option<PathBuf>, args: Backup) -> Result<Exit> {
+    let engine = wiring::engine(config)?;
+    let options = BackupOptions {
+        job: args.job,
+        rehash: args.rehash,
+        allow_empty: args.allow_empty,
+        accept: args.accept.iter().map(|p| name(p)).collect(),
+        host: wiring::host(),
+        checkpoint_every: None,
+    };
+    let watcher = Watcher::new(args.json.json);
+    let began = std::time::Instant::now();
+    let result = engine.backup(&options, &watcher);
+    watcher.finish();
+    let done = result?;
+    if args.json.json {
+        output::value(&backup_json(&done, began.elapsed().as_secs_f64()));
+    } else {
+        tell_backup(&done, began.elapsed().as_secs_f64());
+    }
+    let whole = done.done.failures.is_empty() && done.done.behind.is_empty() && done.refused.is_empty();
+    Ok(if whole { Exit::Ok } else { Exit::Incomplete })
+}
+
+fn backup_json(run: &BackupDone, seconds: f64) -> serde_json::Value {
+    let done = &run.done;
+    json!({
+        "snapshot": done.snapshot,
+        "time": done.time.to_string(),
+        "counts": done.counts,
+        "failures": done.failures.iter().map(|f| json!({"path": f.path, "reason": f.reason})).collect::<Vec<_>>(),
+        "behind": done.behind.iter().map(|(s, r)| json!({"store": s, "reason": r})).collect::<Vec<_>>(),
+        "replicated_bytes": run.replicated.bytes,
+        "refused": run.refused,
+        "run": done.run,
+        "seconds": seconds,
+    })
+}
+
+fn tell_backup(run: &BackupDone, seconds: f64) {
+    let (done, counts) = (&run.done, &run.done.counts);
+    output::line(format_args!("Snapshot of {}", done.time.local()));
+    output::line(format_args!(
+        "  {} files, {} in the library: {} new, {} changed, {} removed",
+        counts.files, counts.bytes, counts.new_files, counts.changed_files, counts.removed_files
+    ));
+    output::line(format_args!("  {} sealed and stored in {seconds:.1} s", counts.stored_bytes));
+    if run.replicated.objects.0 > 0 {
+        output::line(format_args!("  {} copied to stores that were behind", run.replicated.bytes));
+    }
+    for refused in &run.refused {
+        eprintln!("refused: {refused}");
+    }
+    for (store, reason) in &done.behind {
+        eprintln!("The store {store} did not get this snapshot: {reason}. A later run brings it up.");
+    }
+    if !done.failures.is_empty() {
+        eprintln!("{} could not be stored:", done.failures.len());
+        for failure in &done.failures {
+            eprintln!("  {}: {}", failure.path, failure.reason);
+        }
+    }
+}
+
+/// Runs a restore.
+pub fn restore(config: Option<PathBuf>, args: Restore) -> Result<Exit> {
+    let engine = wiring::engine(config)?;
+    let options = RestoreOptions {
+        snapshot: args.snapshot,
+        paths: args.paths.iter().map(|p| name(p)).collect(),
+        to: args.to,
+        existing: if args.overwrite { Existing::Replace } else { Existing::Keep },
+        accept_writers: args.accept_writer,
+    };
+    if args.dry_run {
+        let identity = keyfile::given(&args.identity)?;
+        let plan = engine.restore_plan(&options, identity.as_ref())?;
+        match args.json.json {
+            true => output::value(&json!({
+                "files": plan.files, "bytes": plan.bytes, "packs": plan.packs, "pack_bytes": plan.pack_bytes,
+            })),
+            false => output::line(&plan),
+        }
+        return Ok(Exit::Ok);
+    }
+    let identity = keyfile::needed(&args.identity, "restoring photographs")?;
+    let plan = engine.restore_plan(&options, Some(&identity))?;
+    let watcher = Watcher::new(args.json.json);
+    let began = std::time::Instant::now();
+    let result = engine.restore(&plan, &identity, &watcher);
+    watcher.finish();
+    let done = result?;
+    let seconds = began.elapsed().as_secs_f64();
+    if args.json.json {
+        output::value(&restore_json(&done, seconds));
+    } else {
+        tell_restore(&done, seconds);
+    }
+    Ok(if done.casualties.is_empty() { Exit::Ok } else { Exit::Incomplete })
+}
+
+fn restore_json(done: &Restored, seconds: f64) -> serde_json::Value {
+    json!({
+        "files": done.files,
+        "bytes_restored": done.bytes,
+        "files_present": done.present,
+        "packs": done.packs,
+        "pack_bytes": done.pack_bytes,
+        "bytes_read": done.bytes_read,
+        "casualties": done.casualties.iter().map(|c| json!({"path": c.path, "reason": c.reason})).collect::<Vec<_>>(),
+        "seconds": seconds,
+    })
+}
+
+fn tell_restore(done: &Restored, seconds: f64) {
+    output::line(format_args!("{} files, {} restored and verified in {seconds:.1} s", done.files, done.bytes));
+    if done.present.0 > 0 {
+        output::line(format_args!("  {} were there already, with the same content", done.present));
+    }
+    output::line(format_args!("  out of {} packs with {}", done.packs, done.pack_bytes));
+    if !done.casualties.is_empty() {
+        eprintln!("{} could not be restored:", done.casualties.len());
+        for casualty in &done.casualties {
+            eprintln!("  {}: {}", casualty.path, casualty.reason);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Concrete stores, the clock, Ctrl-C, where files lie by default.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use darkslide_engine::words::{Clock, SystemClock};
+use darkslide_engine::{Engine, EngineError, StoreOpener, StoreSettings};
+use darkslide_store::{Store, StoreError};
+use darkslide_store_dir::DirStore;
+
+/// Makes directory stores.
+pub struct Opener;
+
+impl StoreOpener for Opener {
+    fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(DirStore::create(&settings.path)?))
+    }
+
+    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(DirStore::open(&settings.path, &*clock())?))
+    }
+}
+
+/// The opener.
+pub fn opener() -> Arc<dyn StoreOpener> {
+    Arc::new(Opener)
+}
+
+/// The system's clock.
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock::default())
+}
+
+/// The configuration: as given, or in the user's configuration folder.
+pub fn config_path(given: Option<PathBuf>) -> PathBuf {
+    given.unwrap_or_else(|| {
+        let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
+        let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from).join(".config");
+        base.unwrap_or_else(home).join("darkslide/darkslide.toml")
+    })
+}
+
+/// The engine of a configuration.
+pub fn engine(config: Option<PathBuf>) -> Result<Engine, EngineError> {
+    Engine::load(&config_path(config), opener(), clock())
+}
+
+/// Name of this machine.
+pub fn host() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).ok().map(|s| s.trim().to_string()).filter(|s| !s.is_empty());
+    read("/proc/sys/kernel/hostname").or_else(|| read("/etc/hostname")).unwrap_or_else(|| "this machine".into())
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Ends long work cleanly on Ctrl-C or a stop; the second time at once.
+pub fn on_interrupt() {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // Without handlers an interrupt is a crash, which the next run survives too.
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone());
+        let _ = signal_hook::flag::register(signal, flag.clone());
+    }
+    std::thread::spawn(move || {
+        while !flag.load(Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        INTERRUPTED.store(true, Ordering::Relaxed);
+    });
+}
+
+/// True once the user wants it to end.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
