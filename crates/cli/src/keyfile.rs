@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use darkslide_engine::words::{Clock as _, OsRng, Rng as _};
+use darkslide_engine::words::{OsRng, Rng as _};
 use darkslide_engine::{IdentityFile, paper};
 use secrecy::{ExposeSecret as _, SecretString};
 
