@@ -65,9 +65,9 @@ def pack_ratio(measured: Measured) -> dict:
     """
     try:
         line = json.loads(measured.last_line())
-        wanted, touched = int(line["bytes_restored"]), int(line["pack_bytes_read"])
+        wanted, touched = int(line["bytes_restored"]), int(line["pack_bytes"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("`restore --json` did not end with its totals") from error
     if wanted <= 0:
         raise ValueError("`restore --json` says that nothing was restored")
-    return {"bytes_restored": wanted, "pack_bytes_read": touched, "ratio": touched / wanted}
+    return {"bytes_restored": wanted, "pack_bytes": touched, "ratio": touched / wanted}

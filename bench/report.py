@@ -107,7 +107,7 @@ def _shoot(summary: Summary) -> str:
     if ours is None or "ratio" not in ours.facts:
         return ""
     return (
-        f"One shoot with darkslide: {_mb(ours.facts['pack_bytes_read'])} MB of packs read for "
+        f"One shoot with darkslide: {_mb(ours.facts['pack_bytes'])} MB of packs read for "
         f"{_mb(ours.facts['bytes_restored'])} MB wanted, {ours.facts['ratio']:.3f} ×."
     )
 

@@ -182,7 +182,7 @@ class DarkslideTest(InFolder):
     def test_ratio_from_the_last_line(self):
         output = self.place / "out"
         measured = Measured(0, 0, 0, 0, None, output)
-        output.write_text('{"event":"file"}\n{"bytes_restored":200,"pack_bytes_read":"210"}\n')
+        output.write_text('{"event":"file"}\n{"bytes_restored":200,"pack_bytes":"210"}\n')
         self.assertEqual(darkslide.pack_ratio(measured)["ratio"], 1.05)
         output.write_text('{"bytes_restored":200}\n')
         with self.assertRaises(ValueError):

@@ -215,10 +215,18 @@ impl Catalog {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Records a finished folder.
-    pub fn finish_dir(&self, dir: DirId, entry: &[u8], page: ChunkId, packs: &PackSet) -> Result<(), CatalogError> {
-        let mut update = self.conn.prepare_cached("UPDATE dirs SET entry = ?2, page = ?3, packs = ?4 WHERE id = ?1")?;
-        update.execute(params![dir.0, entry, page.as_bytes().as_slice(), packs.encode()])?;
+    /// Records a finished folder; without new packs those in the row still hold.
+    pub fn finish_dir(
+        &self,
+        dir: DirId,
+        entry: &[u8],
+        page: ChunkId,
+        packs: Option<&PackSet>,
+    ) -> Result<(), CatalogError> {
+        let mut update = self
+            .conn
+            .prepare_cached("UPDATE dirs SET entry = ?2, page = ?3, packs = coalesce(?4, packs) WHERE id = ?1")?;
+        update.execute(params![dir.0, entry, page.as_bytes().as_slice(), packs.map(PackSet::encode)])?;
         Ok(())
     }
 

@@ -58,7 +58,7 @@ fn changing_a_file_makes_its_folders_page_stale() {
     let (_folder, catalog) = catalog();
     let dir = catalog.dir("job", DirId(0), &Name::from("shoot")).unwrap();
     let page = ChunkId::new([9; 32]);
-    catalog.finish_dir(dir.id, b"{}", page, &PackSet::from_iter([PackId(300)])).unwrap();
+    catalog.finish_dir(dir.id, b"{}", page, Some(&PackSet::from_iter([PackId(300)]))).unwrap();
     assert_eq!(catalog.dir("job", DirId(0), &Name::from("shoot")).unwrap().page, Some(page));
     let row = FileRow {
         name: Name::new(b"\xff.xmp".to_vec()),

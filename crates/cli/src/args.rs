@@ -145,7 +145,7 @@ pub struct Browse {
 
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// Snapshot: `latest`, `latest:JOB`, or the beginning of its name
+    /// Snapshot: `latest` (of this machine), `latest:NAME` of a job or machine, or the beginning of its id
     pub snapshot: String,
     /// Folder or file in the library
     pub path: Option<PathBuf>,
@@ -176,7 +176,7 @@ pub struct Diff {
 
 #[derive(Debug, Args)]
 pub struct Restore {
-    /// Snapshot: `latest`, `latest:JOB`, or the beginning of its name
+    /// Snapshot: `latest` (of this machine), `latest:NAME` of a job or machine, or the beginning of its id
     pub snapshot: String,
     /// Where to
     #[arg(long, value_name = "FOLDER")]

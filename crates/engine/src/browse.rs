@@ -11,10 +11,11 @@ use darkslide_format::snapshot::Snapshot;
 use darkslide_format::tree::{Entry, EntryKind};
 use darkslide_format::trust::Standing;
 use darkslide_restore::{ChunkReader, Opened, Pages};
-use darkslide_words::{Bytes, ChunkId, ContentHash, Name, ObjectName, Time};
+use darkslide_words::{Bytes, ChunkId, ContentHash, Name, ObjectName, Time, WriterId};
 use globset::GlobBuilder;
 
 use crate::repository::Repository;
+use crate::secrets::{self, WriterFile};
 use crate::{Engine, EngineError, index_sync};
 
 /// A snapshot in a list.
@@ -77,6 +78,7 @@ pub(crate) struct Browser {
     pub repo: Option<Repository>,
     pub reader: Option<ChunkReader>,
     pub opened: Option<Opened>,
+    pub own: Option<WriterId>,
 }
 
 impl Browser {
@@ -103,19 +105,26 @@ impl Browser {
         self.catalog.snapshots()?.into_iter().map(|row| self.info(row)).collect()
     }
 
-    /// Finds a snapshot: `latest`, `latest:JOB`, or the beginning of its name or
-    /// id; refuses writers that are not trusted unless accepted by name.
+    /// Finds a snapshot: `latest` (of this machine, if it backs up), `latest:NAME`
+    /// of a job or machine, or the beginning of its name or id; refuses writers that are not trusted unless accepted by name.
     pub fn find(&self, wanted: &str, accept: &[String]) -> Result<(SnapshotInfo, Snapshot), EngineError> {
         let none = || EngineError::NoSnapshot { wanted: wanted.to_string() };
         let all = self.list()?;
-        let job = wanted.strip_prefix("latest").map(|rest| rest.strip_prefix(':'));
-        let info = match job {
-            Some(job) if wanted == "latest" || job.is_some() => {
-                let fits = |s: &Snapshot| s.complete && job.is_none_or(|j| s.job == j);
-                let trusted = |i: &SnapshotInfo| i.writer.as_ref().is_some_and(|(_, s)| *s == Standing::Trusted);
-                let named = |i: &SnapshotInfo| i.writer.as_ref().is_some_and(|(w, _)| accept.contains(w));
-                let mut newest = all.into_iter().rev();
-                newest.find(|i| i.snapshot.as_ref().is_some_and(fits) && (trusted(i) || named(i))).ok_or_else(none)?
+        let of = wanted.strip_prefix("latest").map(|rest| rest.strip_prefix(':'));
+        let info = match of {
+            Some(of) if wanted == "latest" || of.is_some() => {
+                let usable = |i: &SnapshotInfo| match (&i.snapshot, &i.writer) {
+                    (Some(s), Some((writer, standing))) => {
+                        let named = of.is_none_or(|of| s.job == of || s.host == of || writer == of);
+                        s.complete && named && (*standing == Standing::Trusted || accept.contains(writer))
+                    }
+                    _ => false,
+                };
+                let usable: Vec<SnapshotInfo> = all.into_iter().filter(usable).collect();
+                // On a machine that backs up, its own library is meant.
+                let own = |i: &&SnapshotInfo| of.is_none() && i.snapshot.as_ref().map(|s| s.writer) == self.own;
+                let newest = usable.iter().rev().find(own).or(usable.last());
+                newest.cloned().ok_or_else(none)?
             }
             _ => {
                 let fits = |i: &SnapshotInfo| {
@@ -154,7 +163,8 @@ impl Engine {
     /// Opens catalog and, with an identity, the repository.
     pub(crate) fn browser(&self, identity: Option<&IdentityFile>) -> Result<Browser, EngineError> {
         let catalog = Catalog::open(&self.catalog_path())?;
-        let mut browser = Browser { catalog, repo: None, reader: None, opened: None };
+        let own = WriterFile::load(&secrets::path(&self.settings.state_dir())).ok().map(|f| f.secrets.id());
+        let mut browser = Browser { catalog, repo: None, reader: None, opened: None, own };
         let repo = match (self.repository(), identity) {
             (Ok(repo), _) => repo,
             // Without an identity the cache may know enough.

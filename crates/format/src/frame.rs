@@ -48,16 +48,10 @@ const DENSE: &[&str] = &[
     "log",
 ];
 
-/// Decides from the file's extension and samples of the chunk. Incompressible
-/// bytes cost 0.05 CPU seconds per GB to find out, against 1.5 to compress.
-pub fn choose(extension: Option<&str>, chunk: &[u8]) -> Packing {
-    match extension {
-        Some(e) if DENSE.contains(&e) => Packing::Dense,
-        Some(e) if COMPRESSED.contains(&e) => Packing::Raw,
-        _ if chunk.len() < 4096 => Packing::Fast,
-        _ if entropy(chunk) >= 7.8 && !gains(chunk) => Packing::Raw,
-        _ => Packing::Fast,
-    }
+/// Entropy from which bytes are taken for incompressible. Few bytes cannot show
+/// all of theirs: n random ones measure 8 − 255 / (2 n ln 2) (Miller and Madow).
+fn incompressible_from(len: usize) -> f64 {
+    (7.9 - 255.0 / (2.0 * std::f64::consts::LN_2 * len as f64)).min(7.8)
 }
 
 /// Order-0 entropy in bits per byte of 4 KiB in every 64 KiB.
@@ -76,21 +70,11 @@ fn entropy(chunk: &[u8]) -> f64 {
     (0..256).map(|i| f64::from(counts[0][i] + counts[1][i]) / total).filter(|p| *p > 0.0).map(|p| -p * p.log2()).sum()
 }
 
-/// True if level −1 makes 64 KiB of every MiB at least 3 % smaller.
-fn gains(chunk: &[u8]) -> bool {
-    let (mut plain, mut packed) = (0, 0);
-    for window in chunk.chunks(1 << 20) {
-        let sample = &window[..window.len().min(64 * 1024)];
-        plain += sample.len();
-        packed += zstd::bulk::compress(sample, -1).map_or(sample.len(), |out| out.len());
-    }
-    packed * 100 < plain * 97
-}
-
 /// Makes frames; keeps the compressors' working memory.
 pub struct Framer {
     fast: zstd::bulk::Compressor<'static>,
     dense: zstd::bulk::Compressor<'static>,
+    sampler: zstd::bulk::Compressor<'static>,
     space: Vec<u8>,
 }
 
@@ -113,8 +97,34 @@ impl Framer {
         Ok(Self {
             fast: zstd::bulk::Compressor::new(1).map_err(failed)?,
             dense: zstd::bulk::Compressor::new(3).map_err(failed)?,
+            sampler: zstd::bulk::Compressor::new(-1).map_err(failed)?,
             space: Vec::new(),
         })
+    }
+
+    /// Decides from the file's extension and samples of the chunk. Incompressible
+    /// bytes cost 0.05 CPU seconds per GB to find out, against 1.5 to compress.
+    pub fn choose(&mut self, extension: Option<&str>, chunk: &[u8]) -> Packing {
+        match extension {
+            Some(e) if DENSE.contains(&e) => Packing::Dense,
+            Some(e) if COMPRESSED.contains(&e) => Packing::Raw,
+            _ if chunk.len() < 512 => Packing::Fast,
+            _ if entropy(chunk) >= incompressible_from(chunk.len()) && !self.gains(chunk) => Packing::Raw,
+            _ => Packing::Fast,
+        }
+    }
+
+    /// True if level −1 makes 64 KiB of every MiB at least 3 % smaller.
+    fn gains(&mut self, chunk: &[u8]) -> bool {
+        let (mut plain, mut packed) = (0, 0);
+        for window in chunk.chunks(1 << 20) {
+            let sample = &window[..window.len().min(64 * 1024)];
+            self.space.clear();
+            self.space.reserve(zstd::zstd_safe::compress_bound(sample.len()));
+            plain += sample.len();
+            packed += self.sampler.compress_to_buffer(sample, &mut self.space).unwrap_or(sample.len());
+        }
+        packed * 100 < plain * 97
     }
 
     /// Frames a chunk; what would not shrink by 2 % stays raw.
@@ -254,7 +264,7 @@ pub fn frame_len(stream: &[u8]) -> Result<usize, FormatError> {
 
 /// Compresses a sealed JSON object.
 pub fn pack_json(plain: &[u8]) -> Result<Vec<u8>, FormatError> {
-    zstd::bulk::compress(plain, 3).map_err(failed)
+    zstd::bulk::compress(plain, 1).map_err(failed)
 }
 
 /// Decompresses a sealed JSON object of at most `limit` bytes.
@@ -297,17 +307,22 @@ mod tests {
 
     #[test]
     fn incompressible_stays_raw_and_text_shrinks() {
+        let mut framer = Framer::new().unwrap();
+        let mut choose = |extension, chunk: &[u8]| framer.choose(extension, chunk);
         assert_eq!(choose(Some("cr3"), &noise(1 << 20)), Packing::Raw);
+        for len in [512, 1000, 2000, 4096, 8000] {
+            assert_eq!(choose(Some("bin"), &noise(len)), Packing::Raw, "{len}");
+            assert_eq!(choose(Some("bin"), &b"text that repeats ".repeat(len / 18)), Packing::Fast, "{len}");
+        }
         let smooth: Vec<u8> = (0..1 << 20).map(|i| (i >> 12) as u8).collect();
         assert_eq!(choose(Some("tif"), &smooth), Packing::Fast);
         assert_eq!(choose(Some("xmp"), &noise(5000)), Packing::Dense);
-        let mut framer = Framer::new().unwrap();
         assert!(matches!(framer.frame(&noise(10_000), Packing::Dense).unwrap(), Frame::Raw(_)));
         assert!(matches!(framer.frame(&smooth, Packing::Fast).unwrap(), Frame::Packed(p) if p.len() < 10_000));
         // A 16-bit RAW without compression has high entropy but repeats: not raw.
         let mut repeated = noise(3000);
         repeated = repeated.repeat(400);
-        assert_eq!(choose(Some("raw"), &repeated), Packing::Fast);
+        assert_eq!(framer.choose(Some("raw"), &repeated), Packing::Fast);
     }
 
     #[test]

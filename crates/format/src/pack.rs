@@ -109,8 +109,9 @@ impl PackWriter {
     }
 
     /// Frames a chunk into the entry that is open, or as a new one.
-    fn put_frame(&mut self, id: ChunkId, plain: &[u8], packing: Packing) -> Result<(), FormatError> {
+    fn put_frame(&mut self, id: ChunkId, plain: &[u8], extension: Option<&str>) -> Result<(), FormatError> {
         let off = self.buffer.len();
+        let packing = self.framer.choose(extension, plain);
         let buffer = &mut self.buffer;
         match self.framer.frame(plain, packing)? {
             Frame::Raw(plain) => frame::put_raw(plain, |piece| buffer.append(piece)),
@@ -157,15 +158,15 @@ impl PackWriter {
         facts: TarFacts,
         id: ChunkId,
         plain: &[u8],
-        packing: Packing,
+        extension: Option<&str>,
     ) -> Result<(), FormatError> {
-        self.entry(&tarball::escape(path), facts, id, plain, packing)
+        self.entry(&tarball::escape(path), facts, id, plain, extension)
     }
 
     /// A new chunk of a part that has known ones too; or a page.
-    pub fn loose(&mut self, id: ChunkId, plain: &[u8], packing: Packing) -> Result<(), FormatError> {
+    pub fn loose(&mut self, id: ChunkId, plain: &[u8], extension: Option<&str>) -> Result<(), FormatError> {
         let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
-        self.entry(format!(".darkslide/chunks/{id}").as_bytes(), facts, id, plain, packing)
+        self.entry(format!(".darkslide/chunks/{id}").as_bytes(), facts, id, plain, extension)
     }
 
     fn entry(
@@ -174,11 +175,11 @@ impl PackWriter {
         facts: TarFacts,
         id: ChunkId,
         plain: &[u8],
-        packing: Packing,
+        extension: Option<&str>,
     ) -> Result<(), FormatError> {
         self.glue.extend_from_slice(&tarball::header(path, plain.len() as u64, facts));
         self.flush_glue()?;
-        self.put_frame(id, plain, packing)?;
+        self.put_frame(id, plain, extension)?;
         self.pad(plain.len() as u64);
         Ok(())
     }
@@ -218,8 +219,8 @@ impl PackWriter {
     }
 
     /// Adds a chunk to the open part.
-    pub fn part_chunk(&mut self, id: ChunkId, plain: &[u8], packing: Packing) -> Result<(), FormatError> {
-        self.put_frame(id, plain, packing)?;
+    pub fn part_chunk(&mut self, id: ChunkId, plain: &[u8], extension: Option<&str>) -> Result<(), FormatError> {
+        self.put_frame(id, plain, extension)?;
         if let Some(part) = &mut self.part {
             part.size += plain.len() as u64;
         }

@@ -243,23 +243,6 @@ pub fn chunks_of<S: PageSource>(source: &mut S, entry: &Entry) -> Result<Vec<Chu
     Ok(all)
 }
 
-/// Calls `each` with the id of every page that a folder or list consists of.
-pub fn page_ids<S: PageSource>(source: &mut S, top: ChunkId, each: &mut dyn FnMut(ChunkId)) -> Result<(), S::Error> {
-    ids(source, top, 0, each)
-}
-
-fn ids<S: PageSource>(
-    source: &mut S,
-    id: ChunkId,
-    depth: usize,
-    each: &mut dyn FnMut(ChunkId),
-) -> Result<(), S::Error> {
-    FormatError::limit("the nesting of pages", depth as u64, PAGE_NESTING_MAX as u64)?;
-    each(id);
-    let page = Page::parse(&source.page(id)?)?;
-    page.parts.into_iter().try_for_each(|part| ids(source, part, depth + 1, each))
-}
-
 fn walk<S: PageSource>(
     source: &mut S,
     id: ChunkId,

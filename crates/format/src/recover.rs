@@ -16,22 +16,23 @@ programs: age (age-encryption.org), zstd (RFC 8878) and tar (POSIX).
 
 1. Everything, with every name, older and newer versions resolved:
 
-     python3 recover.py --identity KEY . restore OUT       the latest snapshot
-     python3 recover.py --identity KEY . packs OUT         from packs/ and warm/ alone
+     python3 recover.py --identity KEY . restore /elsewhere/photos    the latest snapshot
+     python3 recover.py --identity KEY . packs /elsewhere/photos      from packs/ and warm/ alone
 
    recover.py lies beside this file; it needs Python 3.9, age and zstd.
 
 2. With nothing but a shell. Each pack is age( zstd( tar ) ):
 
-     mkdir out
+     mkdir /elsewhere/out
      find packs warm -name '*.tar.zst.age' | while read -r pack; do
-       age -d -i KEY \"$pack\" | zstd -dc | tar x --keep-newer-files -C out
+       age -d -i KEY \"$pack\" | zstd -dc | tar x --keep-newer-files -C /elsewhere/out
      done
 
    gives every file that was wholly new when it was stored, under its own path.
    Files larger than a pack come in parts; join them, for example
      cat clip.mov.darkslide-part-* > clip.mov
-   What is left in out/.darkslide/ are single chunks of files that were stored
+   (tar says of files that it kept a newer one: that is meant.)
+   What is left in .darkslide/ are single chunks of files that were stored
    before in part, and one .json for each pack that says how they belong
    together (\"recipes\"); recover.py puts them together.
 

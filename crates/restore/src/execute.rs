@@ -18,7 +18,10 @@ use crate::plan::{Existing, RestorePlan};
 use crate::{ChunkError, ChunkReader, Observer, Opened, Pages, Progress, RestoreError, meta};
 
 /// Files handed to a thread at once: neighbours, which mostly lie in one pack.
-const BATCH_FILES: usize = 256;
+const BATCH_FILES: usize = 2048;
+/// A batch of so many ends with its folder, so that two threads seldom wait for
+/// the same folder's lock.
+const BATCH_FOLDER: usize = 64;
 /// Bytes after which a batch is handed over.
 const BATCH_BYTES: u64 = 64 << 20;
 
@@ -247,6 +250,9 @@ impl Walk<'_> {
     }
 
     fn dir(&mut self, path: &Name, entry: &Entry, target: PathBuf) -> Descend {
+        if self.batch.len() >= BATCH_FOLDER {
+            self.hand_over();
+        }
         if let Err(error) = files::folder(&target) {
             self.shared.casualty(path, error.to_string());
             return Descend::Over;

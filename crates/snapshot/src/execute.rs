@@ -92,6 +92,7 @@ pub struct Done {
 /// Runs a backup.
 pub fn backup(mut context: Context<'_>) -> Result<Done, SnapshotError> {
     let catalog = Catalog::open(context.catalog)?;
+    catalog.relax()?;
     let started = context.clock.now();
     let run = catalog.begin_run(&context.plan.job, "backup", started)?;
     let result = attempt(&mut context, &catalog, run, started);

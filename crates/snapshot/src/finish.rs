@@ -6,13 +6,13 @@ use darkslide_format::frame;
 use darkslide_format::index::{IndexPack, Segment};
 use darkslide_format::limits::LARGE_PLAIN_MAX;
 use darkslide_format::names::{self, Kind};
-use darkslide_format::pages::{PageBuilder, PageSource};
+use darkslide_format::pages::PageBuilder;
 use darkslide_format::seal::{self, Recipients};
 use darkslide_format::signed::{self, DocType};
 use darkslide_format::snapshot::{Counts, Refs, Snapshot};
 use darkslide_format::stream::crc64;
 use darkslide_format::tree::{Entry, EntryKind};
-use darkslide_format::{FORMAT, FormatError, object_id};
+use darkslide_format::{FORMAT, object_id};
 use darkslide_store::PutFacts;
 use darkslide_words::{ChunkId, Name, ObjectId, ObjectName, Temperature, Time};
 
@@ -28,20 +28,6 @@ pub struct Finish<'r> {
     pub context: &'r Context<'r>,
     pub catalog: &'r Catalog,
     pub stores: &'r Stores,
-}
-
-/// Pages that this machine wrote.
-pub struct CachedPages<'r> {
-    /// Where they are remembered.
-    pub catalog: &'r Catalog,
-}
-
-impl PageSource for CachedPages<'_> {
-    type Error = SnapshotError;
-    fn page(&mut self, id: ChunkId) -> Result<Vec<u8>, SnapshotError> {
-        let packed = self.catalog.page(id)?.ok_or(FormatError::WrongChunk { id })?;
-        Ok(frame::unpack_json("a page", &packed, darkslide_format::limits::PAGE_MAX)?)
-    }
 }
 
 impl Finish<'_> {

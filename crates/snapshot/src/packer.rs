@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 
 use darkslide_catalog::{Catalog, Location, PackId, PackSet, Trusted};
-use darkslide_format::frame::Packing;
 use darkslide_format::index::IndexPack;
 use darkslide_format::manifest::{BaseRow, PackKind, Recipe};
 use darkslide_format::pack::{PackWriter, Part, RunFacts, TarFacts};
@@ -161,26 +160,32 @@ impl<'r> Packer<'r> {
         facts: TarFacts,
         id: ChunkId,
         plain: &[u8],
-        packing: Packing,
+        extension: Option<&str>,
     ) -> Result<Put, SnapshotError> {
         if let Some(known) = self.find(kind, id)? {
             return Ok(Put::Known(known));
         }
         self.make_room(kind, plain.len() as u64)?;
         let (seq, writer) = self.open(kind)?;
-        writer.whole(path, facts, id, plain, packing)?;
+        writer.whole(path, facts, id, plain, extension)?;
         self.added(kind, id, seq)?;
         Ok(Put::New(PackRef::Flying(seq)))
     }
 
     /// A chunk that stands alone: of a part with known chunks, or a page.
-    pub fn loose(&mut self, kind: PackKind, id: ChunkId, plain: &[u8], packing: Packing) -> Result<Put, SnapshotError> {
+    pub fn loose(
+        &mut self,
+        kind: PackKind,
+        id: ChunkId,
+        plain: &[u8],
+        extension: Option<&str>,
+    ) -> Result<Put, SnapshotError> {
         if let Some(known) = self.find(kind, id)? {
             return Ok(Put::Known(known));
         }
         self.make_room(kind, plain.len() as u64)?;
         let (seq, writer) = self.open(kind)?;
-        writer.loose(id, plain, packing)?;
+        writer.loose(id, plain, extension)?;
         self.added(kind, id, seq)?;
         Ok(Put::New(PackRef::Flying(seq)))
     }
@@ -231,10 +236,10 @@ impl<'r> Packer<'r> {
         kind: PackKind,
         id: ChunkId,
         plain: &[u8],
-        packing: Packing,
+        extension: Option<&str>,
     ) -> Result<PackRef, SnapshotError> {
         let (seq, writer) = self.open(kind)?;
-        writer.part_chunk(id, plain, packing)?;
+        writer.part_chunk(id, plain, extension)?;
         self.added(kind, id, seq)?;
         Ok(PackRef::Flying(seq))
     }

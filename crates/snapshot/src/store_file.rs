@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use darkslide_catalog::{BaseBlock, Catalog, Stat};
 use darkslide_format::IdKey;
 use darkslide_format::chunking::Cutter;
-use darkslide_format::frame::{self, Packing};
+use darkslide_format::frame;
 use darkslide_format::manifest::PackKind;
 use darkslide_format::pack::Part;
 use darkslide_words::{ChunkId, ContentHash, Name};
@@ -179,8 +179,8 @@ impl<'r> FileStore<'r> {
                     None
                 }
                 None if single => {
-                    let packing = frame::choose(extension.as_deref(), chunk);
-                    Some(packer.whole(kind, subject.path, facts::tar_facts(subject.stat), id, chunk, packing)?)
+                    let facts = facts::tar_facts(subject.stat);
+                    Some(packer.whole(kind, subject.path, facts, id, chunk, extension.as_deref())?)
                 }
                 None => Some(parts.put(subject, packer, id, chunk, extension.as_deref())?),
             };
@@ -240,15 +240,14 @@ impl Parts {
             self.number += 1;
             self.entry = Entry::Unopened;
         }
-        let packing: Packing = frame::choose(extension, chunk);
         if self.entry == Entry::Unopened {
             let part = if self.whole { Part::Whole } else { Part::Number(self.number) };
             packer.begin_part(kind, subject.path, part, facts::tar_facts(subject.stat))?;
             self.entry = Entry::Plain;
         }
         match self.entry {
-            Entry::Plain => Ok(Put::New(packer.part_chunk(kind, id, chunk, packing)?)),
-            _ => packer.loose(kind, id, chunk, packing),
+            Entry::Plain => Ok(Put::New(packer.part_chunk(kind, id, chunk, extension)?)),
+            _ => packer.loose(kind, id, chunk, extension),
         }
     }
 }

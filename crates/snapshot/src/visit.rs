@@ -8,7 +8,6 @@ use std::path::Path;
 use darkslide_catalog::{Catalog, DirId, DirRow, FileRow, PackId, PackSet, Stat};
 use darkslide_format::IdKey;
 use darkslide_format::canon;
-use darkslide_format::frame::Packing;
 use darkslide_format::limits::{FOLDER_DEPTH_MAX, NAME_MAX, PAGE_ITEMS_MAX};
 use darkslide_format::manifest::{PackKind, Recipe};
 use darkslide_format::pages::PageBuilder;
@@ -45,7 +44,8 @@ struct WaitingDir {
     dir: DirId,
     entry: Vec<u8>,
     page: ChunkId,
-    refs: Vec<PackRef>,
+    /// Packs of its pages; nothing where those in the row still hold.
+    refs: Option<Vec<PackRef>>,
 }
 
 /// A file with several names.
@@ -431,28 +431,10 @@ impl<'r> Visitor<'r> {
         if let Some(page) = page
             && (changed || refs.is_some())
         {
-            // Without new pages the old ones' packs stand in the row already.
-            let refs = match refs {
-                Some(refs) => refs,
-                None => self.page_refs(page)?,
-            };
             self.dirs.push(WaitingDir { dir: row.id, entry: json.clone(), page, refs });
         }
         self.flush_ready()?;
         Ok(Some(json))
-    }
-
-    fn page_refs(&mut self, page: ChunkId) -> Result<Vec<PackRef>, SnapshotError> {
-        // Only the folder's own facts changed. Its pages are found again through
-        // the cache, which holds all that this machine wrote.
-        let mut refs = Vec::new();
-        let mut source = crate::finish::CachedPages { catalog: self.catalog };
-        let mut ids = Vec::new();
-        darkslide_format::pages::page_ids(&mut source, page, &mut |id| ids.push(id))?;
-        for id in ids {
-            refs.extend(self.packer.find(PackKind::Trees, id)?);
-        }
-        Ok(refs)
     }
 
     /// One file or link that is new, changed, or to be compared. Its entry, or
@@ -751,9 +733,10 @@ fn store_page(
     page: &[u8],
 ) -> Result<ChunkId, SnapshotError> {
     let id = key.chunk_id(page);
-    let put = packer.loose(PackKind::Trees, id, page, Packing::Dense)?;
+    let put = packer.loose(PackKind::Trees, id, page, Some("json"))?;
     let (Put::Known(at) | Put::New(at)) = put;
-    if matches!(put, Put::New(_)) {
+    // A known page may be missing from the cache of a rebuilt catalog.
+    if matches!(put, Put::New(_)) || catalog.page(id)?.is_none() {
         catalog.put_page(id, &darkslide_format::frame::pack_json(page)?)?;
     }
     refs.push(at);
@@ -835,8 +818,8 @@ impl Visitor<'_> {
         let dirs = std::mem::take(&mut self.dirs);
         self.catalog.transaction(|| {
             dirs.iter().try_for_each(|d| {
-                let packs = known(&d.refs, &self.rows);
-                Ok::<_, SnapshotError>(self.catalog.finish_dir(d.dir, &d.entry, d.page, &packs)?)
+                let packs = d.refs.as_ref().map(|refs| known(refs, &self.rows));
+                Ok::<_, SnapshotError>(self.catalog.finish_dir(d.dir, &d.entry, d.page, packs.as_ref())?)
             })
         })?;
         Ok(())
