@@ -58,7 +58,7 @@ where
     audit.segments()?;
     audit.packs();
     let refs = audit.refs()?;
-    audit.needs(&refs);
+    audit.needs(&refs)?;
     audit.catalog()?;
     if let (Some(identities), Some(pages)) = (context.identities, pages) {
         audit.snapshots(identities, pages)?;
@@ -203,9 +203,23 @@ impl<'a> Audit<'a> {
         for (name, parsed) in self.of_kind(Kind::Index) {
             let Some(bytes) = self.read(&name, parsed.id)? else { continue };
             let Some(document) = self.open(&name, &bytes) else { continue };
-            let Some((payload, _)) = self.verified(&name, DocType::Index, &document) else { continue };
+            let Some((payload, standing)) = self.verified(&name, DocType::Index, &document) else { continue };
+            if standing == Standing::Unknown {
+                continue;
+            }
             match Segment::parse(&payload, self.context.trust.repository()) {
-                Ok(segment) => self.indexed.extend(segment.packs.into_iter().map(|p| (p.object, p.size.0))),
+                Ok(segment) => {
+                    for pack in segment.packs {
+                        let said = self.indexed.insert(pack.object.clone(), pack.size.0);
+                        if said.is_some_and(|size| size != pack.size.0) {
+                            self.report.add(
+                                Severity::Damage,
+                                Some(&pack.object),
+                                "two index segments say different sizes",
+                            );
+                        }
+                    }
+                }
                 Err(error) => self.report.add(Severity::Damage, Some(&name), error),
             }
         }
@@ -241,7 +255,10 @@ impl<'a> Audit<'a> {
         for (name, parsed) in self.of_kind(Kind::Refs) {
             let Some(bytes) = self.read(&name, parsed.id)? else { continue };
             let Some(document) = self.open(&name, &bytes) else { continue };
-            let Some((payload, _)) = self.verified(&name, DocType::Refs, &document) else { continue };
+            let Some((payload, standing)) = self.verified(&name, DocType::Refs, &document) else { continue };
+            if standing == Standing::Unknown {
+                continue;
+            }
             match (Refs::parse(&payload, self.context.trust.repository()), parsed.id) {
                 (Ok(refs), Some(id)) => {
                     all.insert(id, refs);
@@ -254,9 +271,13 @@ impl<'a> Audit<'a> {
     }
 
     /// Each snapshot's packs against the inventory.
-    fn needs(&mut self, refs: &HashMap<ObjectId, Refs>) {
+    fn needs(&mut self, refs: &HashMap<ObjectId, Refs>) -> Result<(), AuditError> {
         for (name, parsed) in self.of_kind(Kind::Snapshots) {
             self.report.snapshots += Count(1);
+            if self.context.identities.is_none() {
+                // Its bytes against its name is all that can be seen without an identity.
+                self.read(&name, parsed.id)?;
+            }
             let own: Vec<&Refs> = refs.values().filter(|r| Some(r.snapshot_time) == parsed.time).collect();
             if own.is_empty() {
                 self.report.add(Severity::Damage, Some(&name), "the list of the packs that it needs is missing");
@@ -265,6 +286,11 @@ impl<'a> Audit<'a> {
                 match resolve(refs_of, refs) {
                     Ok(packs) => {
                         let gone: Vec<_> = packs.iter().filter(|p| !self.whole(p)).cloned().collect();
+                        for pack in packs.iter().filter(|p| !self.indexed.contains_key(*p)) {
+                            let what =
+                                format!("needs {pack}, which no index segment lists: a new machine could not find it");
+                            self.report.add(Severity::Damage, Some(&name), what);
+                        }
                         for pack in gone {
                             let what = format!("needs {pack}, which is missing or truncated");
                             self.report.add(Severity::Damage, Some(&name), what);
@@ -274,6 +300,7 @@ impl<'a> Audit<'a> {
                 }
             }
         }
+        Ok(())
     }
 
     fn whole(&self, pack: &ObjectName) -> bool {
@@ -291,6 +318,14 @@ impl<'a> Audit<'a> {
                     Some(&row.name),
                     "this machine knows the snapshot, the store does not hold it (any more)",
                 );
+            }
+        }
+        for id in catalog.segments()? {
+            let name = names::object(Kind::Index, id);
+            if !self.inventory.contains_key(&name) {
+                let what =
+                    "this machine knows the segment, the store does not hold it: the next backup writes it again";
+                self.report.add(Severity::Damage, Some(&name), what);
             }
         }
         let inventory = &self.inventory;
@@ -388,7 +423,7 @@ fn listed(catalog: &Catalog, entry: &Entry, chunk: ChunkId) -> bool {
 fn resolve(refs: &Refs, all: &HashMap<ObjectId, Refs>) -> Result<BTreeSet<ObjectName>, String> {
     let mut chain = vec![refs];
     while let Some(base) = chain.last().and_then(|r| r.base) {
-        if chain.len() > REFS_CHAIN_MAX {
+        if chain.len() >= REFS_CHAIN_MAX {
             return Err("the chain of its refs is too long, or loops".into());
         }
         match all.get(&base) {

@@ -147,10 +147,29 @@ impl Catalog {
         trusted: Trusted,
     ) -> Result<PackId, CatalogError> {
         if let Some(known) = self.pack_named(&facts.name)? {
-            let mut update = self.conn.prepare_cached(
-                "UPDATE packs SET segment = coalesce(?2, segment), trusted = max(trusted, ?3) WHERE id = ?1",
+            let believed: bool =
+                self.conn.query_row("SELECT trusted FROM packs WHERE id = ?1", [known.0], |row| row.get(0))?;
+            if believed || trusted == Trusted::No {
+                return Ok(known);
+            }
+            // What somebody untrusted said of the pack gives way, and so does its row.
+            self.conn.execute("DELETE FROM chunks WHERE kind = ?1 AND pack = ?2", params![facts.kind, known.0])?;
+            self.conn.execute(
+                "UPDATE packs SET kind = ?2, size = ?3, crc = ?4, header = ?5, nonce = ?6, manifest_off = ?7,
+                 manifest_len = ?8, segment = ?9, trusted = 1 WHERE id = ?1",
+                params![
+                    known.0,
+                    facts.kind,
+                    facts.size.0 as i64,
+                    facts.crc64 as i64,
+                    facts.header,
+                    facts.nonce,
+                    facts.manifest_off.0 as i64,
+                    facts.manifest_len.0 as i64,
+                    segment.map(|s| s.as_bytes().to_vec())
+                ],
             )?;
-            update.execute(params![known.0, segment.map(|s| s.as_bytes().to_vec()), trusted as i64])?;
+            self.add_chunks(facts.kind, known, chunks)?;
             return Ok(known);
         }
         let mut insert = self.conn.prepare_cached(
@@ -170,6 +189,11 @@ impl Catalog {
             trusted as i64
         ])?;
         let pack = PackId(self.conn.last_insert_rowid());
+        self.add_chunks(facts.kind, pack, chunks)?;
+        Ok(pack)
+    }
+
+    fn add_chunks(&self, kind: i64, pack: PackId, chunks: &[ChunkFacts]) -> Result<(), CatalogError> {
         let mut order: Vec<&ChunkFacts> = chunks.iter().collect();
         order.sort_unstable_by_key(|c| c.id);
         let mut insert = self.conn.prepare_cached(
@@ -177,7 +201,7 @@ impl Catalog {
         )?;
         for c in order {
             insert.execute(params![
-                facts.kind,
+                kind,
                 c.id.as_bytes().as_slice(),
                 pack.0,
                 c.off.0 as i64,
@@ -186,7 +210,7 @@ impl Catalog {
                 c.base.as_ref().map(|b| b.as_bytes().as_slice())
             ])?;
         }
-        Ok(pack)
+        Ok(())
     }
 
     /// The row of a pack.
@@ -263,11 +287,12 @@ impl Catalog {
         Ok(())
     }
 
-    /// Where a chunk lies; packs of trusted segments only if asked.
+    /// Where a chunk lies. For new snapshots only in packs that are there and that
+    /// trusted writers vouch for; for reading in any, the likeliest first.
     pub fn locations(&self, kind: i64, id: ChunkId, only: Trusted) -> Result<Vec<Location>, CatalogError> {
         let mut query = self.conn.prepare_cached(
             "SELECT c.off, c.len, c.plain, c.base, c.id, c.pack FROM chunks c JOIN packs p ON p.id = c.pack
-             WHERE c.kind = ?1 AND c.id = ?2 AND p.state = 0 AND p.trusted >= ?3 ORDER BY c.pack",
+             WHERE c.kind = ?1 AND c.id = ?2 AND (?3 = 0 OR (p.state = 0 AND p.trusted = 1)) ORDER BY p.state, p.trusted DESC, c.pack",
         )?;
         let rows = query.query_map(params![kind, id.as_bytes().as_slice(), only as i64], |row| {
             Ok(Location { chunk: chunk_row(row)?, pack: PackId(row.get(5)?) })
@@ -297,10 +322,30 @@ impl Catalog {
         let mut insert =
             self.conn.prepare_cached("INSERT OR REPLACE INTO segments (id, writer, trusted) VALUES (?1, ?2, ?3)")?;
         insert.execute(params![id.as_bytes().as_slice(), writer.as_bytes().as_slice(), trusted as i64])?;
-        let mut update = self.conn.prepare_cached("UPDATE packs SET segment = ?2 WHERE id = ?1")?;
+        let mut update = self
+            .conn
+            .prepare_cached("UPDATE packs SET segment = ?2 WHERE id = ?1 AND (segment IS NULL OR trusted <= ?3)")?;
         for pack in packs {
-            update.execute(params![pack.0, id.as_bytes().as_slice()])?;
+            update.execute(params![pack.0, id.as_bytes().as_slice(), trusted as i64])?;
         }
+        Ok(())
+    }
+
+    /// The segments that were read or written here.
+    pub fn segments(&self) -> Result<Vec<ObjectId>, CatalogError> {
+        let mut query = self.conn.prepare("SELECT id FROM segments")?;
+        let rows = query.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
+        let mut out = Vec::new();
+        for row in rows {
+            out.extend(ObjectId::from_slice(&row?));
+        }
+        Ok(out)
+    }
+
+    /// Forgets a segment that is in the store no more; its packs are in none then.
+    pub fn drop_segment(&self, id: ObjectId) -> Result<(), CatalogError> {
+        self.conn.execute("UPDATE packs SET segment = NULL WHERE segment = ?1", [id.as_bytes().as_slice()])?;
+        self.conn.execute("DELETE FROM segments WHERE id = ?1", [id.as_bytes().as_slice()])?;
         Ok(())
     }
 

@@ -109,6 +109,9 @@ pub struct Open {
     /// Name of this machine as a writer
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// The repository's owner key, where it is not the one beside the identity
+    #[arg(long, value_name = "KEY")]
+    pub owner: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -207,6 +207,7 @@ fn recover(stage: &Stage) -> Result<PathBuf> {
         with: JoinWith::Identity(identity()?),
         library: None,
         writer: "new machine".into(),
+        owner: None,
     };
     let (engine, joined) = Engine::open(options, wiring::opener(), wiring::clock(), &mut OsRng)?;
     say(format_args!(

@@ -47,6 +47,7 @@ impl Engine {
         let job = self.settings.job(options.job.as_deref())?;
         let state = self.settings.state_dir();
         let writer = WriterFile::load(&secrets::path(&state))?;
+        let _lock = secrets::lock(&state)?;
         let mut repo = self.repository()?;
         if writer.repository != repo.trust.repository() {
             return Err(EngineError::Exchanged { store: repo.store().label(), what: "repository" });

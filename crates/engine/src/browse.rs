@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use darkslide_catalog::{Catalog, SnapshotRow};
+use darkslide_format::FormatError;
 use darkslide_format::canon;
 use darkslide_format::identity::IdentityFile;
+use darkslide_format::names;
 use darkslide_format::pages::{Descend, for_each_below, for_each_entry};
 use darkslide_format::snapshot::Snapshot;
 use darkslide_format::tree::{Entry, EntryKind};
@@ -79,6 +81,7 @@ pub(crate) struct Browser {
     pub reader: Option<ChunkReader>,
     pub opened: Option<Opened>,
     pub own: Option<WriterId>,
+    pub refused: Vec<(ObjectName, FormatError)>,
 }
 
 impl Browser {
@@ -124,7 +127,21 @@ impl Browser {
                 // On a machine that backs up, its own library is meant.
                 let own = |i: &&SnapshotInfo| of.is_none() && i.snapshot.as_ref().map(|s| s.writer) == self.own;
                 let newest = usable.iter().rev().find(own).or(usable.last());
-                newest.cloned().ok_or_else(none)?
+                let newest = newest.cloned().ok_or_else(none)?;
+                // A newer one that cannot be read is not passed over in silence.
+                let newer = |name: &&(ObjectName, FormatError)| {
+                    names::parse(&name.0).and_then(|p| p.time).is_some_and(|t| t > newest.time)
+                };
+                if let Some((name, error)) = self.refused.iter().find(newer)
+                    && !matches!(error, FormatError::NotTrusted { .. })
+                {
+                    return Err(EngineError::NewestDamaged {
+                        name: name.clone(),
+                        detail: error.to_string(),
+                        older: newest.name,
+                    });
+                }
+                newest
             }
             _ => {
                 let fits = |i: &SnapshotInfo| {
@@ -164,18 +181,19 @@ impl Engine {
     pub(crate) fn browser(&self, identity: Option<&IdentityFile>) -> Result<Browser, EngineError> {
         let catalog = Catalog::open(&self.catalog_path())?;
         let own = WriterFile::load(&secrets::path(&self.settings.state_dir())).ok().map(|f| f.secrets.id());
-        let mut browser = Browser { catalog, repo: None, reader: None, opened: None, own };
+        let mut browser = Browser { catalog, repo: None, reader: None, opened: None, own, refused: Vec::new() };
         let repo = match (self.repository(), identity) {
             (Ok(repo), _) => repo,
             // Without an identity the cache may know enough.
             (Err(EngineError::NoStore { .. }), None) => return Ok(browser),
             (Err(error), _) => return Err(error),
         };
+        let mut refused = Vec::new();
         let identities = match identity {
             None => None,
             Some(identity) => {
                 let (opened, keys) = repo.opened(identity)?;
-                index_sync::segments(&browser.catalog, repo.store(), &repo.trust, &keys.index)?;
+                refused.extend(index_sync::segments(&browser.catalog, repo.store(), &repo.trust, &keys.index)?);
                 let reader_catalog = Catalog::open(&self.catalog_path())?;
                 let stores: Vec<Arc<dyn darkslide_store::Store>> = repo.reached.stores.clone();
                 browser.reader = Some(ChunkReader::new(reader_catalog, stores, opened.clone())?);
@@ -184,7 +202,8 @@ impl Engine {
                 Some(identities)
             }
         };
-        index_sync::snapshots(&browser.catalog, repo.store(), &repo.trust, identities.as_ref())?;
+        refused.extend(index_sync::snapshots(&browser.catalog, repo.store(), &repo.trust, identities.as_ref())?);
+        browser.refused = refused;
         browser.repo = Some(repo);
         Ok(browser)
     }
@@ -254,7 +273,8 @@ impl Engine {
         let mut browser = self.browser(identity)?;
         let (mut seen, mut folders) = (HashSet::new(), HashSet::new());
         for info in browser.list()?.into_iter().rev() {
-            let Some(snapshot) = info.snapshot.filter(|s| s.complete) else { continue };
+            let trusted = info.writer.as_ref().is_some_and(|(_, standing)| *standing == Standing::Trusted);
+            let Some(snapshot) = info.snapshot.filter(|s| s.complete && trusted) else { continue };
             let mut pages = browser.pages();
             for_each_below(&mut pages, root_of(&snapshot)?, &mut |_, path, entry| {
                 let text = if by_path { path.as_bytes() } else { entry.name.as_bytes() };

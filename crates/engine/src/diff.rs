@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use darkslide_format::FormatError;
 use darkslide_format::identity::IdentityFile;
+use darkslide_format::limits::FOLDER_DEPTH_MAX;
 use darkslide_format::pages::for_each_entry;
 use darkslide_format::tree::{Entry, EntryKind};
 use darkslide_restore::Pages;
@@ -78,10 +80,25 @@ impl Diff<'_> {
     /// A name that only one side has, with everything below it.
     fn alone(&mut self, pages: &mut Pages<'_>, change: Change, path: &Name, entry: &Entry) -> Result<(), EngineError> {
         self.say(change, path, entry);
+        too_deep(path)?;
         for (name, below) in entries(pages, entry.tree)? {
             self.alone(pages, change, &path.join(&name), &below)?;
         }
         Ok(())
+    }
+}
+
+/// Refuses trees that are deeper than the format allows.
+fn too_deep(path: &Name) -> Result<(), EngineError> {
+    let depth = path.as_bytes().iter().filter(|b| **b == b'/').count();
+    match depth <= FOLDER_DEPTH_MAX {
+        true => Ok(()),
+        false => Err(FormatError::OverLimit {
+            what: "the depth of folders",
+            found: depth as u64,
+            limit: FOLDER_DEPTH_MAX as u64,
+        }
+        .into()),
     }
 }
 

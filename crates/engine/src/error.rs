@@ -69,6 +69,19 @@ pub enum EngineError {
         /// Which file.
         path: PathBuf,
     },
+    /// Another run holds the lock.
+    #[error("another run of Darkslide is going on with this configuration; try again when it is done")]
+    Running,
+    /// A configuration of that number exists with another content.
+    #[error(
+        "{object} exists in {store} with another content: somebody else changed the configuration at the same time, or the store was tampered with; nothing was changed, run `audit`"
+    )]
+    NotPublished {
+        /// Which object.
+        object: ObjectName,
+        /// Where.
+        store: String,
+    },
     /// The store holds a repository already.
     #[error("{store} holds a repository already: `darkslide open` joins it")]
     Founded {
@@ -122,6 +135,14 @@ pub enum EngineError {
         "the identity opens none of the repository's keys: it is not a recipient (or keys/ is damaged; `recover.py` works without)"
     )]
     WrongIdentity,
+    /// The repository belongs to somebody else.
+    #[error(
+        "this repository's owner is not the one of your identity. If it was founded for your public key alone (`init --recipient`), compare its owner key with the one that was shown then and confirm it: --owner {owner}"
+    )]
+    OtherOwner {
+        /// The owner's public key.
+        owner: String,
+    },
     /// The owner's key is needed.
     #[error("this needs the owner's identity: the given one carries no owner key, and no keys object holds one for it")]
     NotOwner,
@@ -142,6 +163,16 @@ pub enum EngineError {
     Sealed {
         /// Which snapshot.
         name: ObjectName,
+    },
+    /// The newest snapshot cannot be read.
+    #[error("the newest snapshot {name} cannot be read: {detail}. The one before it is {older}: name it to use it")]
+    NewestDamaged {
+        /// Which one.
+        name: ObjectName,
+        /// What is wrong.
+        detail: String,
+        /// The one before.
+        older: ObjectName,
     },
     /// Signed by somebody who is not trusted.
     #[error(
@@ -225,12 +256,14 @@ impl EngineError {
             | Self::NeedIdentity { .. }
             | Self::WrongIdentity
             | Self::NotOwner
+            | Self::OtherOwner { .. }
             | Self::NoSnapshot { .. }
             | Self::AmbiguousSnapshot { .. }
             | Self::Sealed { .. }
             | Self::NoPath { .. }
             | Self::NoSuch { .. }
             | Self::LastRecipient { .. }
+            | Self::Running
             | Self::Pattern(_)
             | Self::Restore(RestoreError::NotInSnapshot { .. }) => ErrorKind::User,
             Self::Exchanged { .. }

@@ -15,7 +15,7 @@ use darkslide_format::stream::crc64;
 use darkslide_format::trust::{WriterDoc, writer_document};
 use darkslide_format::{FORMAT, canon, object_id, recover, seal};
 use darkslide_snapshot::WriterSecrets;
-use darkslide_store::{PutFacts, Store};
+use darkslide_store::{PutFacts, PutOutcome, Store, StoreError};
 use darkslide_words::{Clock, Count, ObjectName, RepositoryId, Rng, Temperature};
 
 use crate::secrets::{self, WriterFile};
@@ -55,12 +55,22 @@ pub struct Founded {
     pub config: PathBuf,
     /// Whom photographs are sealed to.
     pub recipients: Vec<String>,
+    /// The owner's public key: the trust root.
+    pub owner: String,
 }
 
-/// Puts a small object into every store.
+/// Puts a small object into every store. A name that is taken must have the very
+/// same content: these objects are what everything else relies on.
 pub(crate) fn put_all(stores: &[Arc<dyn Store>], name: &ObjectName, bytes: &[u8]) -> Result<(), EngineError> {
     for store in stores {
-        store.put(name, bytes, &PutFacts { crc64: crc64(bytes), temperature: Temperature::Hot })?;
+        let put = store.put(name, bytes, &PutFacts { crc64: crc64(bytes), temperature: Temperature::Hot });
+        let taken = || EngineError::NotPublished { object: name.clone(), store: store.label() };
+        match put {
+            Ok(PutOutcome::Created) => {}
+            Ok(PutOutcome::AlreadyThere) if store.read(name, None)?.bytes(name)? == bytes => {}
+            Ok(PutOutcome::AlreadyThere) | Err(StoreError::Different { .. }) => return Err(taken()),
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(())
 }
@@ -128,7 +138,8 @@ impl Engine {
         prepare_state(&settings, &WriterFile { name: options.writer.clone(), repository, secrets: writer })?;
         parts.store(&stores, &*clock)?;
         settings.save_new()?;
-        let founded = Founded { repository, config: settings.path.clone(), recipients };
+        let owner = canon::encode(owner.public().as_bytes());
+        let founded = Founded { repository, config: settings.path.clone(), recipients, owner };
         Ok((Self { settings, opener, clock }, founded))
     }
 }
@@ -229,7 +240,10 @@ pub(crate) fn make_private(path: &std::path::Path) -> Result<(), EngineError> {
         fs::create_dir_all(parent).map_err(io)?;
     }
     match fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+            fs::set_permissions(path, private).map_err(io)
+        }
         other => other.map_err(io),
     }
 }

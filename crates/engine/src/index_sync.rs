@@ -13,7 +13,7 @@ use darkslide_format::trust::{Standing, Trust};
 use darkslide_format::{FormatError, canon, frame, object_id, seal};
 use darkslide_snapshot::{chunk_facts, pack_facts};
 use darkslide_store::{Store, list_all};
-use darkslide_words::{ObjectId, ObjectName};
+use darkslide_words::{ObjectId, ObjectName, Time};
 
 use crate::EngineError;
 
@@ -27,6 +27,10 @@ pub fn segments(
 ) -> Result<Vec<(ObjectName, FormatError)>, EngineError> {
     let mut refused = Vec::new();
     for listed in list_all(store, Kind::Index.prefix())? {
+        if listed.size.0 > LARGE_SEALED_MAX as u64 {
+            refused.push((listed.name, too_large(listed.size.0, LARGE_SEALED_MAX)));
+            continue;
+        }
         let Some(id) = names::parse(&listed.name).and_then(|p| p.id) else { continue };
         if catalog.has_segment(id)? {
             continue;
@@ -45,6 +49,10 @@ pub fn segments(
     Ok(refused)
 }
 
+fn too_large(found: u64, limit: usize) -> FormatError {
+    FormatError::OverLimit { what: "the sealed object", found, limit: limit as u64 }
+}
+
 fn parse(bytes: &[u8], id: ObjectId, trust: &Trust, index: &KeyPair) -> Result<(Segment, Trusted), FormatError> {
     if object_id(bytes) != id {
         return Err(FormatError::WrongObject);
@@ -60,7 +68,16 @@ fn parse(bytes: &[u8], id: ObjectId, trust: &Trust, index: &KeyPair) -> Result<(
             wanted: "the writer that it names",
         });
     }
-    Ok((segment, if standing == Standing::Trusted { Trusted::Yes } else { Trusted::No }))
+    match standing {
+        Standing::Trusted => Ok((segment, Trusted::Yes)),
+        // His packs may hold what his snapshots need; nobody else relies on them.
+        Standing::Revoked => Ok((segment, Trusted::No)),
+        Standing::Unknown => Err(FormatError::NotTrusted {
+            what: "index",
+            signer: segment.writer.to_string(),
+            wanted: "an enrolled writer",
+        }),
+    }
 }
 
 fn take(catalog: &Catalog, id: ObjectId, segment: &Segment, trusted: Trusted) -> Result<(), EngineError> {
@@ -85,6 +102,10 @@ pub fn snapshots(
         catalog.snapshots()?.into_iter().map(|row| (row.name, row.payload.is_some())).collect();
     let mut refused = Vec::new();
     for listed in list_all(store, Kind::Snapshots.prefix())? {
+        if listed.size.0 > SMALL_SEALED_MAX as u64 {
+            refused.push((listed.name, too_large(listed.size.0, SMALL_SEALED_MAX)));
+            continue;
+        }
         let Some(parsed) = names::parse(&listed.name) else { continue };
         let (Some(id), Some(time)) = (parsed.id, parsed.time) else { continue };
         let mut row = SnapshotRow { name: listed.name.clone(), time, payload: None, standing: None };
@@ -95,7 +116,7 @@ pub fn snapshots(
             None => {}
             Some(identities) => {
                 let bytes = store.read(&listed.name, None)?.bytes(&listed.name)?;
-                match open(&bytes, id, trust, identities) {
+                match open(&bytes, id, time, trust, identities) {
                     Ok(snapshot) => row.payload = Some(canon::to_bytes(&snapshot)?),
                     Err(error) => {
                         refused.push((listed.name, error));
@@ -109,7 +130,13 @@ pub fn snapshots(
     Ok(refused)
 }
 
-fn open(bytes: &[u8], id: ObjectId, trust: &Trust, identities: &Identities) -> Result<Snapshot, FormatError> {
+fn open(
+    bytes: &[u8],
+    id: ObjectId,
+    time: Time,
+    trust: &Trust,
+    identities: &Identities,
+) -> Result<Snapshot, FormatError> {
     if object_id(bytes) != id {
         return Err(FormatError::WrongObject);
     }
@@ -117,6 +144,9 @@ fn open(bytes: &[u8], id: ObjectId, trust: &Trust, identities: &Identities) -> R
     let document = frame::unpack_json("snapshot", &packed, SMALL_PLAIN_MAX)?;
     let (verified, _) = trust.by_writer(DocType::Snapshot, &document)?;
     let snapshot = Snapshot::parse(verified.payload, trust.repository())?;
+    if snapshot.time != time {
+        return Err(FormatError::Malformed { what: "snapshot", detail: "its time is not the one of its name".into() });
+    }
     match snapshot.writer == verified.signer.writer_id() {
         true => Ok(snapshot),
         false => Err(FormatError::NotTrusted {

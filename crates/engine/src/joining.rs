@@ -39,6 +39,9 @@ pub struct OpenOptions {
     pub library: Option<PathBuf>,
     /// Name of this machine as a writer.
     pub writer: String,
+    /// The owner's public key, confirmed by the user, where it is not the one
+    /// beside the identity.
+    pub owner: Option<String>,
 }
 
 /// What joining found.
@@ -72,7 +75,7 @@ impl Engine {
             stores.push(opener.open(settings)?);
         }
         let first = stores.first().ok_or_else(|| EngineError::NoStore { detail: "none is named".into() })?;
-        let (trust, refused) = repository::load_trust(&**first)?;
+        let (trust, refused) = repository::load_trust(&**first, None)?;
         let settings = settings_for(&options, &trust)?;
         let state = settings.state_dir();
         make_private(&state)?;
@@ -80,6 +83,7 @@ impl Engine {
         let repo = repository::Repository { reached, trust, refused };
         let (writer, index, identities) = match &options.with {
             JoinWith::Identity(identity) => {
+                recognise(identity, &repo, options.owner.as_deref())?;
                 let (opened, keys) = repo.opened(identity)?;
                 let writer = enroll_self(&repo, identity, &keys, &options, &*clock, rng)?;
                 (writer, keys.index.clone(), Some(opened.identities))
@@ -104,6 +108,22 @@ impl Engine {
         let joined =
             Joined { repository: repo.trust.repository(), packs, snapshots: Count(snapshots), enrolled, refused };
         Ok((Self { settings, opener, clock }, joined))
+    }
+}
+
+/// An owner recognises the own repository. One of another owner, though sealed to
+/// this identity, may be a trap; it is joined only if its owner is named.
+fn recognise(
+    identity: &IdentityFile,
+    repo: &repository::Repository,
+    confirmed: Option<&str>,
+) -> Result<(), EngineError> {
+    let Some(own) = identity.owner() else { return Ok(()) };
+    let shown = repo.trust.header().owner_key()?;
+    let text = canon::encode(shown.as_bytes());
+    match own.public() == shown || confirmed == Some(text.as_str()) {
+        true => Ok(()),
+        false => Err(EngineError::OtherOwner { owner: text }),
     }
 }
 

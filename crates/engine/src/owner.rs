@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use darkslide_format::config::{Config, NamedRecipient};
+use darkslide_format::config::{Config, EpochRecipient, NamedRecipient};
 use darkslide_format::identity::IdentityFile;
 use darkslide_format::keys::{KeyPair, RepositoryKeys};
 use darkslide_format::names::{self, Kind};
@@ -75,9 +75,10 @@ impl Engine {
             return Err(EngineError::LastRecipient { name: wanted.to_string() });
         }
         let epoch = Count(config.epoch.0 + 1);
-        keys.epochs.push((epoch, KeyPair::generate()));
+        let pair = KeyPair::generate();
+        config.epochs.push(EpochRecipient { epoch, recipient: pair.recipient() });
         config.epoch = epoch;
-        config.epochs = keys.epoch_recipients();
+        keys.epochs.push((epoch, pair));
         self.publish(&repo, config, &keys, &owner)
     }
 

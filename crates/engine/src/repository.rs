@@ -6,6 +6,7 @@ use darkslide_catalog::Catalog;
 use darkslide_format::config::Header;
 use darkslide_format::identity::{Identities, IdentityFile};
 use darkslide_format::keys::{self, RepositoryKeys};
+use darkslide_format::limits::{PLAIN_OBJECT_MAX, SMALL_SEALED_MAX};
 use darkslide_format::names::{self, Kind};
 use darkslide_format::signed::SecretKey;
 use darkslide_format::trust::Trust;
@@ -69,12 +70,14 @@ impl Repository {
         let mut opened = Vec::new();
         for listed in list_all(self.store(), Kind::Keys.prefix())? {
             let Some(id) = names::parse(&listed.name).and_then(|p| p.id) else { continue };
-            let bytes = self.store().read(&listed.name, None)?.bytes(&listed.name)?;
-            if object_id(&bytes) != id {
-                continue;
+            // Damaged or outdated ones do not matter while another one, or another store's, is good.
+            for store in self.reached.stores.iter().filter(|_| listed.size.0 <= SMALL_SEALED_MAX as u64) {
+                let Ok(bytes) = store.read(&listed.name, None).and_then(|r| r.bytes(&listed.name)) else { continue };
+                if object_id(&bytes) == id {
+                    opened.extend(keys::open(&bytes, &identities.all(), self.trust.header(), config));
+                    break;
+                }
             }
-            // Damaged or outdated ones do not matter while another one is good.
-            opened.extend(keys::open(&bytes, &identities.all(), self.trust.header(), config));
         }
         Ok(opened)
     }
@@ -97,20 +100,40 @@ pub(crate) fn no_config(store: &dyn Store) -> EngineError {
     }
 }
 
-/// Reads and verifies header, configs and writers.
-pub fn load_trust(store: &dyn Store) -> Result<(Trust, Vec<(ObjectName, FormatError)>), EngineError> {
+fn no_header(store: &dyn Store) -> EngineError {
+    EngineError::NotARepository {
+        store: store.label(),
+        detail: "there is no darkslide.json; is the disk mounted?".into(),
+    }
+}
+
+/// Reads and verifies header, configs and writers, adding to what other stores of
+/// the repository showed.
+pub fn load_trust(
+    store: &dyn Store,
+    known: Option<Trust>,
+) -> Result<(Trust, Vec<(ObjectName, FormatError)>), EngineError> {
     let name = names::header();
-    let none = |detail: &str| EngineError::NotARepository { store: store.label(), detail: detail.into() };
     let bytes = match store.read(&name, None)? {
-        darkslide_store::ReadOutcome::Missing => return Err(none("there is no darkslide.json")),
+        darkslide_store::ReadOutcome::Missing => return Err(no_header(store)),
         found => found.bytes(&name)?,
     };
     let header = Header::parse(&bytes).map_err(|source| EngineError::Object { object: name, source })?;
-    let mut trust = Trust::new(header)?;
+    let mut trust = match known {
+        Some(trust) if *trust.header() == header => trust,
+        Some(_) => return Err(EngineError::Exchanged { store: store.label(), what: "repository" }),
+        None => Trust::new(header)?,
+    };
     let mut refused = Vec::new();
     for kind in [Kind::Config, Kind::Writers] {
         for listed in list_all(store, kind.prefix())? {
             let Some(parsed) = names::parse(&listed.name) else { continue };
+            if listed.size.0 > PLAIN_OBJECT_MAX as u64 {
+                let limit = PLAIN_OBJECT_MAX as u64;
+                refused
+                    .push((listed.name, FormatError::OverLimit { what: "the document", found: listed.size.0, limit }));
+                continue;
+            }
             let bytes = store.read(&listed.name, None)?.bytes(&listed.name)?;
             let added = match (parsed.number, parsed.id) {
                 (Some(number), _) => trust.add_config(number, &bytes),
@@ -157,36 +180,66 @@ impl Engine {
         }
     }
 
-    /// Opens the repository and holds it against what this machine knows.
+    /// Opens the repository and holds it against what this machine knows. What the
+    /// owner signed counts wherever it is found: a store that was away does not
+    /// bring back an old configuration, nor a writer that was revoked.
     pub(crate) fn repository(&self) -> Result<Repository, EngineError> {
-        let mut reached = self.reach()?;
-        let mut loaded = None;
-        let mut problem = None;
-        // A store that is empty or foreign does not hide a good one.
-        let (mut good, mut bad) = (Vec::new(), Vec::new());
-        for store in std::mem::take(&mut reached.stores) {
-            match load_trust(&*store).and_then(|(trust, refused)| {
-                self.pinned(&*store, &trust)?;
-                Ok((trust, refused))
-            }) {
-                Ok(trust) => {
-                    loaded.get_or_insert(trust);
-                    good.push(store);
+        let reached = self.reach()?;
+        let mut missing = reached.missing;
+        let catalog = Catalog::open(&self.catalog_path()).ok();
+        let (mut stores, mut empty, mut merged) = (Vec::new(), Vec::new(), None::<Trust>);
+        let (mut refused, mut problem) = (Vec::new(), None);
+        for store in reached.stores {
+            let into = |trust: Option<Trust>| {
+                load_trust(&*store, trust).and_then(|found| {
+                    self.pinned(&*store, &found.0)?;
+                    Ok(found)
+                })
+            };
+            match into(merged.clone()) {
+                Ok((trust, bad)) => {
+                    merged = Some(trust);
+                    refused.extend(bad);
+                    self.remember(catalog.as_ref(), &*store)?;
+                    stores.push(store);
                 }
-                Err(EngineError::NotARepository { .. }) if loaded.is_some() => good.push(store),
+                Err(EngineError::NotARepository { .. }) if !self.remembered(catalog.as_ref(), &*store)? => {
+                    empty.push(store)
+                }
                 Err(error) => {
-                    bad.push((store.label(), error.to_string()));
+                    missing.push((store.label(), error.to_string()));
                     problem.get_or_insert(error);
                 }
             }
         }
-        reached.stores = good;
-        reached.missing.extend(bad);
-        match (loaded, problem) {
-            (Some((trust, refused)), _) => Ok(Repository { reached, trust, refused }),
-            (None, Some(problem)) => Err(problem),
-            (None, None) => Err(EngineError::NoStore { detail: "none is configured".into() }),
+        let Some(trust) = merged else {
+            let none = || EngineError::NoStore { detail: "none holds the repository".into() };
+            return Err(problem.unwrap_or_else(|| empty.first().map_or_else(none, |s| no_header(&**s))));
+        };
+        let mut trust = trust;
+        if let Some(catalog) = &catalog {
+            apply_remembered(&mut trust, catalog)?;
         }
+        self.not_rolled_back(catalog.as_ref(), &*stores[0], &trust)?;
+        // A place that never held this repository is to become a copy of it.
+        stores.extend(empty);
+        Ok(Repository { reached: Reached { stores, missing }, trust, refused })
+    }
+
+    fn remembered(&self, catalog: Option<&Catalog>, store: &dyn Store) -> Result<bool, EngineError> {
+        let key = format!("store {}", store.label());
+        Ok(catalog.map(|c| c.meta(&key)).transpose()?.flatten().is_some())
+    }
+
+    /// Once a place has held the repository, finding it empty means that its disk
+    /// is not there.
+    fn remember(&self, catalog: Option<&Catalog>, store: &dyn Store) -> Result<(), EngineError> {
+        if let Some(catalog) = catalog
+            && !self.remembered(Some(catalog), store)?
+        {
+            catalog.set_meta(&format!("store {}", store.label()), b"seen")?;
+        }
+        Ok(())
     }
 
     fn pinned(&self, store: &dyn Store, trust: &Trust) -> Result<(), EngineError> {
@@ -195,16 +248,37 @@ impl Engine {
         if trust.repository().to_string() != pins.id {
             return exchanged("repository");
         }
-        if canon::encode(trust.header().owner_key()?.as_bytes()) != pins.owner {
-            return exchanged("owner");
+        match canon::encode(trust.header().owner_key()?.as_bytes()) == pins.owner {
+            true => Ok(()),
+            false => exchanged("owner"),
         }
-        let Ok(catalog) = Catalog::open(&self.catalog_path()) else { return Ok(()) };
+    }
+
+    fn not_rolled_back(&self, catalog: Option<&Catalog>, store: &dyn Store, trust: &Trust) -> Result<(), EngineError> {
+        let Some(catalog) = catalog else { return Ok(()) };
         let seen = catalog.meta("config_number")?.and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes);
         let shown = trust.config().map_or(0, |c| c.number.0);
+        for (writer, _) in trust.writers().iter().filter(|(_, w)| w.revoked.is_some()) {
+            let key = format!("revoked {writer}");
+            if catalog.meta(&key)?.is_none() {
+                catalog.set_meta(&key, b"seen")?;
+            }
+        }
         match shown.cmp(&seen) {
             std::cmp::Ordering::Less => Err(EngineError::RolledBack { store: store.label(), shown, seen }),
             std::cmp::Ordering::Equal => Ok(()),
             std::cmp::Ordering::Greater => Ok(catalog.set_meta("config_number", &shown.to_le_bytes())?),
         }
     }
+}
+
+/// Writers that this machine has seen revoked stay so, whatever a store shows.
+pub(crate) fn apply_remembered(trust: &mut Trust, catalog: &Catalog) -> Result<(), EngineError> {
+    let writers: Vec<_> = trust.writers().keys().copied().collect();
+    for writer in writers {
+        if catalog.meta(&format!("revoked {writer}"))?.is_some() {
+            trust.revoke_remembered(writer);
+        }
+    }
+    Ok(())
 }

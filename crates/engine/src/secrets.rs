@@ -29,6 +29,23 @@ pub fn path(state: &Path) -> PathBuf {
     state.join("writer.json")
 }
 
+/// Held while a run changes this machine's catalog; released when dropped, also
+/// by a crash.
+#[derive(Debug)]
+pub struct RunLock(#[allow(dead_code)] fs::File);
+
+/// Takes the lock, or says that another run is going on.
+pub fn lock(state: &Path) -> Result<RunLock, EngineError> {
+    let path = state.join("lock");
+    let io = |source| EngineError::Io { what: "locking", path: path.clone(), source };
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(RunLock(file)),
+        Err(fs::TryLockError::WouldBlock) => Err(EngineError::Running),
+        Err(fs::TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
 /// A writer's secrets and where they belong.
 #[derive(Debug, Clone)]
 pub struct WriterFile {

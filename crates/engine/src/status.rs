@@ -55,6 +55,7 @@ impl Engine {
         let mut stores = Vec::new();
         let mut writer = None;
         let file = WriterFile::load(&secrets::path(&self.settings.state_dir())).ok();
+        let own = file.as_ref().map(|f| f.secrets.id());
         match &repo {
             Ok(repo) => {
                 stores.extend(repo.reached.stores.iter().map(|s| StoreStatus { label: s.label(), problem: None }));
@@ -79,7 +80,7 @@ impl Engine {
             for row in catalog.snapshots()? {
                 let Some(payload) = row.payload else { continue };
                 let snapshot: Snapshot = canon::from_bytes("a snapshot's row", &payload)?;
-                if snapshot.job == job.name && snapshot.complete {
+                if snapshot.job == job.name && snapshot.complete && Some(snapshot.writer) == own {
                     last = Some((row.time, row.time.until(now), snapshot.counts));
                 }
             }

@@ -118,6 +118,10 @@ impl Config {
         if config.recipients.is_empty() || !PACK_TARGET.contains(&config.pack.target.0) {
             return Err(FormatError::malformed("config", "no recipients, or a pack target out of range"));
         }
+        let numbers: std::collections::BTreeSet<Count> = config.epochs.iter().map(|e| e.epoch).collect();
+        if numbers.len() != config.epochs.len() {
+            return Err(FormatError::malformed("config", "an epoch stands twice"));
+        }
         config.data_recipients()?;
         config.index_recipients()?;
         Ok(config)

@@ -191,9 +191,6 @@ pub fn page(data: &[u8]) {
     let mut entries = source();
     let _ = pages::for_each_entry(&mut entries, top, &mut |_, _| Ok(()));
     done(&entries);
-    let mut ids = source();
-    let _ = pages::page_ids(&mut ids, top, &mut |_| ());
-    done(&ids);
     let mut file = Entry::bare(EntryKind::File, Name::from("a"), 0);
     file.list = Some(top);
     let mut lists = source();
@@ -259,7 +256,7 @@ pub fn pack(data: &[u8]) {
         }
     }
     // The format allows a manifest of 512 MiB, which a few bytes can promise.
-    let candidate = frames.iter().rev().nth(1).and_then(|range| data.get(range.clone()));
+    let candidate = frames.iter().nth_back(1).and_then(|range| data.get(range.clone()));
     let unpacked = candidate.map(|bytes| frame::unpack_json("manifest", bytes, PLAIN_MAX));
     let small = !matches!(unpacked, Some(Err(FormatError::OverLimit { .. })));
     if let Some(Ok(signed)) = small.then(|| pack.manifest(None)) {

@@ -186,8 +186,11 @@ pub fn open(
         .map_err(|_| missing("id_key of 32 bytes"))?;
     let epochs: Result<Vec<_>, FormatError> =
         doc.epochs.iter().map(|e| Ok((e.epoch, KeyPair::parse(&e.identity)?))).collect();
+    // The object is not signed: whatever the owner did not sign for is not ours.
+    let signed =
+        |(n, pair): &(Count, KeyPair)| config.epochs.iter().any(|e| e.epoch == *n && e.recipient == pair.recipient());
     let keys = RepositoryKeys {
-        epochs: epochs?,
+        epochs: epochs?.into_iter().filter(signed).collect(),
         id_key: IdKey::new(id_key),
         index: KeyPair::parse(&doc.index_identity.ok_or_else(|| missing("index_identity"))?)?,
     };

@@ -35,6 +35,25 @@ pub enum Part {
     Number(u32),
 }
 
+/// Where the base of a delta lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Base {
+    /// In the same pack.
+    Here(ChunkId),
+    /// In another one, which the manifest names.
+    Elsewhere(BaseRow),
+}
+
+impl Base {
+    /// The base chunk.
+    pub fn chunk(&self) -> ChunkId {
+        match self {
+            Self::Here(chunk) => *chunk,
+            Self::Elsewhere(row) => row.chunk,
+        }
+    }
+}
+
 struct OpenPart {
     header: Vec<u8>,
     header_at: usize,
@@ -177,6 +196,7 @@ impl PackWriter {
         plain: &[u8],
         extension: Option<&str>,
     ) -> Result<(), FormatError> {
+        self.loosen_part();
         self.glue.extend_from_slice(&tarball::header(path, plain.len() as u64, facts));
         self.flush_glue()?;
         self.put_frame(id, plain, extension)?;
@@ -184,8 +204,9 @@ impl PackWriter {
         Ok(())
     }
 
-    /// A delta: `frame` makes chunk `id` of `plain` bytes from `base`.
-    pub fn delta(&mut self, id: ChunkId, plain: u64, frame: &[u8], base: BaseRow) -> Result<(), FormatError> {
+    /// A delta: `frame` makes chunk `id` of `plain` bytes from its base.
+    pub fn delta(&mut self, id: ChunkId, plain: u64, frame: &[u8], base: Base) -> Result<(), FormatError> {
+        self.loosen_part();
         let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
         let path = format!(".darkslide/deltas/{id}.zst");
         self.glue.extend_from_slice(&tarball::header(path.as_bytes(), frame.len() as u64, facts));
@@ -193,11 +214,12 @@ impl PackWriter {
         let off = self.buffer.len();
         let buffer = &mut self.buffer;
         frame::put_raw(frame, |piece| buffer.append(piece));
-        self.push_row(id, off, plain as usize, Some(base.chunk));
+        self.push_row(id, off, plain as usize, Some(base.chunk()));
         self.pad(frame.len() as u64);
-        let here = self.rows.iter().any(|row| row.id == base.chunk && row.base.is_none());
-        if !here && !self.bases.contains(&base) {
-            self.bases.push(base);
+        if let Base::Elsewhere(row) = base
+            && !self.bases.contains(&row)
+        {
+            self.bases.push(row);
         }
         Ok(())
     }
@@ -260,7 +282,7 @@ impl PackWriter {
             self.glue.clear();
             let off = self.buffer.len();
             self.buffer.append(&bytes);
-            self.push_row(row.id, off, row.plain.0 as usize, None);
+            self.push_row(row.id, off, row.plain.0 as usize, row.base);
             self.pad(row.plain.0);
         }
     }

@@ -1,10 +1,10 @@
 //! Pages: folders and chunk lists, split by content when they are long, so that
 //! one change in a folder of 200,000 rewrites a few KiB.
 
-use darkslide_words::ChunkId;
+use darkslide_words::{ChunkId, Name};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{FOLDER_DEPTH_MAX, PAGE_ITEMS_MAX, PAGE_ITEMS_MIN, PAGE_MAX, PAGE_NESTING_MAX};
+use crate::limits::{FOLDER_DEPTH_MAX, PAGE_ITEMS_MAX, PAGE_ITEMS_MIN, PAGE_MAX, PAGE_NESTING_MAX, PATH_MAX};
 use crate::tree::{Entry, EntryKind};
 use crate::{FormatError, IdKey, canon};
 
@@ -236,12 +236,17 @@ pub fn chunks_of<S: PageSource>(source: &mut S, entry: &Entry) -> Result<Vec<Chu
         return Ok(Vec::new());
     };
     let mut all = Vec::new();
+    // Every chunk but the last is at least a byte; a list that is longer lies.
+    let most = entry.bytes().0.saturating_add(1);
     walk(source, list, Family::List, 0, &mut |_, page: Page| {
         all.extend(page.chunks);
-        Ok(())
+        Ok(FormatError::limit("a chunk list", all.len() as u64, most.min(LIST_MAX))?)
     })?;
     Ok(all)
 }
+
+/// Chunks of one file: 64 TiB in the smallest usual chunks.
+const LIST_MAX: u64 = 1 << 24;
 
 fn walk<S: PageSource>(
     source: &mut S,
@@ -253,8 +258,16 @@ fn walk<S: PageSource>(
     FormatError::limit("the nesting of pages", depth as u64, PAGE_NESTING_MAX as u64)?;
     let bytes = source.page(id)?;
     let page = Page::parse(&bytes)?;
+    drop(bytes);
     if page.page == family {
+        // An empty page under an index page is nobody's, and would let a few pages stand for endlessly many.
+        if depth > 0 && page.entries.is_empty() && page.chunks.is_empty() {
+            return Err(FormatError::malformed("a page", "empty, under an index page").into());
+        }
         return each(source, page);
+    }
+    if page.parts.is_empty() {
+        return Err(FormatError::malformed("a page", "an index page without parts").into());
     }
     if page.page != family.index() {
         return Err(FormatError::malformed("a page", "of another kind than its place says").into());
@@ -266,13 +279,77 @@ fn walk<S: PageSource>(
 }
 
 /// Calls `each` with the path and entry of everything below a folder, parents
-/// before children, in order. `each` says for a folder whether to go into it.
-pub fn for_each_below<S: PageSource>(
+/// before children, in order. `each` says for a folder whether to go into it. The
+/// first page that cannot be read ends the walk.
+pub fn for_each_below<S: PageSource>(source: &mut S, top: ChunkId, each: &mut Each<'_, S>) -> Result<(), S::Error> {
+    let mut first = None;
+    salvage_below(source, top, each, &mut |_, error| {
+        first.get_or_insert(error);
+        Lost::Stop
+    })?;
+    first.map_or(Ok(()), Err)
+}
+
+/// What a walk calls for each entry.
+pub type Each<'e, S> = dyn FnMut(&mut S, &Name, &Entry) -> Result<Descend, <S as PageSource>::Error> + 'e;
+
+/// What a walk does after a folder that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// It goes on with everything else.
+    GoOn,
+    /// It ends.
+    Stop,
+}
+
+/// The same, and a folder of which a page cannot be read does not end it: `lost`
+/// is told its path, and what was read of it before counts.
+pub fn salvage_below<S: PageSource>(
     source: &mut S,
     top: ChunkId,
-    each: &mut dyn FnMut(&mut S, &darkslide_words::Name, &Entry) -> Result<Descend, S::Error>,
+    each: &mut Each<'_, S>,
+    lost: &mut dyn FnMut(&Name, S::Error) -> Lost,
 ) -> Result<(), S::Error> {
-    below(source, top, &darkslide_words::Name::default(), 0, each)
+    let mut stopped = false;
+    let mut walk = Below { each, lost, stopped: &mut stopped };
+    walk.folder(source, top, &Name::default(), 0)
+}
+
+struct Below<'w, 'e, S: PageSource> {
+    each: &'w mut Each<'e, S>,
+    lost: &'w mut dyn FnMut(&Name, S::Error) -> Lost,
+    stopped: &'w mut bool,
+}
+
+impl<S: PageSource> Below<'_, '_, S> {
+    fn folder(&mut self, source: &mut S, top: ChunkId, path: &Name, depth: usize) -> Result<(), S::Error> {
+        FormatError::limit("the depth of folders", depth as u64, FOLDER_DEPTH_MAX as u64)?;
+        FormatError::limit("a path", path.as_bytes().len() as u64, PATH_MAX as u64)?;
+        // What `each` itself fails with ends the walk; what reading fails with need not.
+        let mut fatal = None;
+        let read = for_each_entry(source, top, &mut |source, entry| {
+            if *self.stopped || fatal.is_some() {
+                return Ok(());
+            }
+            let path = path.join(&entry.name);
+            let step = (self.each)(source, &path, &entry).and_then(|descend| match (entry.kind, entry.tree, descend) {
+                (EntryKind::Dir, Some(tree), Descend::Into) => self.folder(source, tree, &path, depth + 1),
+                _ => Ok(()),
+            });
+            fatal = step.err();
+            Ok(())
+        });
+        if let Some(error) = fatal {
+            return Err(error);
+        }
+        match read {
+            Err(error) if !*self.stopped => {
+                *self.stopped |= (self.lost)(path, error) == Lost::Stop;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Whether a walk goes into a folder.
@@ -282,22 +359,4 @@ pub enum Descend {
     Into,
     /// Pass it by.
     Over,
-}
-
-fn below<S: PageSource>(
-    source: &mut S,
-    top: ChunkId,
-    path: &darkslide_words::Name,
-    depth: usize,
-    each: &mut dyn FnMut(&mut S, &darkslide_words::Name, &Entry) -> Result<Descend, S::Error>,
-) -> Result<(), S::Error> {
-    FormatError::limit("the depth of folders", depth as u64, FOLDER_DEPTH_MAX as u64)?;
-    for_each_entry(source, top, &mut |source, entry| {
-        let path = path.join(&entry.name);
-        let descend = each(source, &path, &entry)?;
-        match (entry.kind, entry.tree, descend) {
-            (EntryKind::Dir, Some(tree), Descend::Into) => below(source, tree, &path, depth + 1, each),
-            _ => Ok(()),
-        }
-    })
 }

@@ -136,6 +136,9 @@ impl Trust {
         let doc: WriterDoc = canon::checked("writer", verified.payload, Some(self.repository()))?;
         let key = PublicKey::from_bytes(&doc.key.0)
             .ok_or_else(|| FormatError::malformed("writer", "its key is not an Ed25519 key"))?;
+        if !doc.roles.iter().any(|role| role == "writer") {
+            return Ok(());
+        }
         let revoked = match doc.action.as_str() {
             "enroll" => None,
             "revoke" => Some((doc.created, doc.reason.unwrap_or_default())),
@@ -157,6 +160,18 @@ impl Trust {
             }
         }
         Ok(())
+    }
+
+    /// Treats a writer as revoked whose revocation was seen before and is hidden now.
+    pub fn revoke_remembered(&mut self, writer: WriterId) {
+        if let Some(known) = self.writers.get_mut(&writer) {
+            known.revoked.get_or_insert((known.enrolled, "revoked before; the document is missing now".into()));
+        }
+    }
+
+    /// True if this is the owner's key.
+    pub fn is_owner(&self, key: &PublicKey) -> bool {
+        *key == self.owner
     }
 
     /// How a writer stands.

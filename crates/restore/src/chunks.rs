@@ -12,7 +12,7 @@ use darkslide_format::manifest::{ChunkRow, PackKind};
 use darkslide_format::pages::PageSource;
 use darkslide_format::stream::Opener;
 use darkslide_format::{FormatError, IdKey, frame, seal, unpack};
-use darkslide_store::{ReadOutcome, Store, StoreError};
+use darkslide_store::{Store, StoreError};
 use darkslide_words::{Bytes, ChunkId};
 
 use crate::ChunkError;
@@ -134,9 +134,25 @@ impl ChunkReader {
         let mut delta = Vec::new();
         self.decode_frame(location.pack, &row, &mut delta)?;
         let mut prefix = Vec::new();
-        let full = self.catalog.locations(kind.code(), base, Trusted::No)?.into_iter().find(|l| l.chunk.base.is_none());
-        let full = full.ok_or(ChunkError::Unlisted { id: base })?;
-        self.decode(kind, &full, &mut prefix)?;
+        let mut problem = ChunkError::Unlisted { id: base };
+        for full in
+            self.catalog.locations(kind.code(), base, Trusted::No)?.into_iter().filter(|l| l.chunk.base.is_none())
+        {
+            prefix.clear();
+            let read = self.decode(kind, &full, &mut prefix).and_then(|()| {
+                unpack::check(base, &prefix, &self.keys.id_key).map_err(|source| self.in_pack(full.pack, source))
+            });
+            match read {
+                Ok(()) => break,
+                Err(error) => {
+                    prefix.clear();
+                    problem = error;
+                }
+            }
+        }
+        if prefix.is_empty() {
+            return Err(problem);
+        }
         let plain = frame::undelta(&delta, &prefix, chunk.plain.0 as usize);
         out.extend_from_slice(&plain.map_err(|source| self.in_pack(location.pack, source))?);
         Ok(())
@@ -171,32 +187,37 @@ impl ChunkReader {
         }
         let size = open.facts.size.0;
         let end = darkslide_format::stream::plain_len(size.saturating_sub(open.opener.payload_at())).unwrap_or(0);
-        let small = len < WINDOW / 2;
-        let wanted = if small { WINDOW.max(len).min(end.saturating_sub(off)) } else { len };
-        let broken = || ChunkError::Pack {
-            pack: open.facts.name.clone(),
-            source: FormatError::Malformed { what: "the index", detail: "a frame beyond the pack's end".into() },
-        };
-        if wanted < len {
-            return Err(broken());
+        if off.checked_add(len).is_none_or(|to| to > end) {
+            return Err(ChunkError::Pack {
+                pack: open.facts.name.clone(),
+                source: FormatError::Malformed { what: "the index", detail: "a frame beyond the pack's end".into() },
+            });
         }
-        let (range, first) = open.opener.covering(off, wanted, size).ok_or_else(broken)?;
-        let last = open.opener.last_segment(size).ok_or_else(broken)?;
-        let mut sealed = read(&self.stores, &open.facts, range)?;
-        self.read += Bytes(sealed.len() as u64);
-        let in_pack = |source| ChunkError::Pack { pack: open.facts.name.clone(), source };
-        let start = first * darkslide_format::stream::SEGMENT as u64;
-        if small {
-            open.window.clear();
-            open.opener.open_segments(first, last, &mut sealed, &mut open.window).map_err(in_pack)?;
-            open.window_at = start;
-            return within(open).map(From::Window).ok_or_else(broken);
+        let mut problem = None;
+        for store in &self.stores {
+            // Neighbours at once; if something there is damaged, just what is needed.
+            let small = len < WINDOW / 2;
+            if small {
+                let ahead = WINDOW.max(len).min(end - off);
+                let read = open_range(&**store, open, off, ahead, scratch, &mut self.read);
+                if let Ok(start) = read {
+                    std::mem::swap(&mut open.window, scratch);
+                    open.window_at = start;
+                    if let Some(range) = within(open) {
+                        return Ok(From::Window(range));
+                    }
+                }
+            }
+            match open_range(&**store, open, off, len, scratch, &mut self.read) {
+                Ok(start) => {
+                    scratch.drain(..(off - start) as usize);
+                    scratch.truncate(len as usize);
+                    return Ok(From::Scratch);
+                }
+                Err(error) => problem = problem.or(Some(error)),
+            }
         }
-        scratch.clear();
-        open.opener.open_segments(first, last, &mut sealed, scratch).map_err(in_pack)?;
-        scratch.drain(..(off - start) as usize);
-        scratch.truncate(len as usize);
-        Ok(From::Scratch)
+        Err(problem.unwrap_or_else(|| StoreError::Missing { name: open.facts.name.clone() }.into()))
     }
 
     fn open(&mut self, pack: PackId) -> Result<(), ChunkError> {
@@ -227,18 +248,27 @@ enum From {
     Scratch,
 }
 
-/// Reads a range from the first store that has it readable.
-fn read(stores: &[Arc<dyn Store>], facts: &PackFacts, range: std::ops::Range<u64>) -> Result<Vec<u8>, StoreError> {
-    let mut problem = StoreError::Missing { name: facts.name.clone() };
-    for store in stores {
-        match store.read(&facts.name, Some(range.clone())) {
-            Ok(ReadOutcome::Bytes(bytes)) => return Ok(bytes),
-            Ok(ReadOutcome::Missing) => {}
-            Ok(other) => problem = other.bytes(&facts.name).err().unwrap_or(problem),
-            Err(error) => problem = error,
-        }
-    }
-    Err(problem)
+/// Opens the segments that cover a range, from one store; where in the stream
+/// they begin.
+fn open_range(
+    store: &dyn Store,
+    pack: &OpenPack,
+    off: u64,
+    len: u64,
+    out: &mut Vec<u8>,
+    read: &mut Bytes,
+) -> Result<u64, ChunkError> {
+    let (size, name) = (pack.facts.size.0, &pack.facts.name);
+    let in_pack = |source| ChunkError::Pack { pack: name.clone(), source };
+    let beyond =
+        || in_pack(FormatError::Malformed { what: "the index", detail: "a frame beyond the pack's end".into() });
+    let (range, first) = pack.opener.covering(off, len, size).ok_or_else(beyond)?;
+    let last = pack.opener.last_segment(size).ok_or_else(beyond)?;
+    let mut sealed = store.read(name, Some(range))?.bytes(name)?;
+    *read += Bytes(sealed.len() as u64);
+    out.clear();
+    pack.opener.open_segments(first, last, &mut sealed, out).map_err(in_pack)?;
+    Ok(first * darkslide_format::stream::SEGMENT as u64)
 }
 
 /// Pages of trees: from this machine's cache, or from the repository.
@@ -264,7 +294,15 @@ impl PageSource for Pages<'_> {
 
     fn page(&mut self, id: ChunkId) -> Result<Vec<u8>, ChunkError> {
         if let Some(packed) = self.catalog.page(id)? {
-            return Ok(frame::unpack_json("a cached page", &packed, PAGE_MAX)?);
+            let page = frame::unpack_json("a cached page", &packed, PAGE_MAX);
+            // A damaged cache is no loss where the repository can be asked.
+            let good =
+                |page: &Vec<u8>| self.reader.as_ref().is_none_or(|r| unpack::check(id, page, &r.keys.id_key).is_ok());
+            match page {
+                Ok(page) if good(&page) => return Ok(page),
+                Err(error) if self.reader.is_none() => return Err(error.into()),
+                _ => {}
+            }
         }
         let Some(reader) = self.reader.as_deref_mut() else { return Err(ChunkError::Unlisted { id }) };
         let mut page = Vec::new();

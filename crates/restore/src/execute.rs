@@ -8,10 +8,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use darkslide_catalog::{Catalog, PackId};
-use darkslide_format::pages::{Descend, for_each_below};
+use darkslide_format::pages::{Descend, Lost, salvage_below};
 use darkslide_format::tree::{Entry, EntryKind};
 use darkslide_store::Store;
-use darkslide_words::{Bytes, Count, Name};
+use darkslide_words::{Bytes, ContentHash, Count, Name};
 
 use crate::files::{self, FileError, FileWriter, Outcome};
 use crate::plan::{Existing, RestorePlan};
@@ -65,6 +65,8 @@ type Batch = Vec<Task>;
 struct Shared<'o> {
     done: Mutex<Restored>,
     packs: Mutex<BTreeMap<PackId, Bytes>>,
+    /// First names of hard links, and whether each is restored.
+    linked: Mutex<HashMap<PathBuf, bool>>,
     fatal: Mutex<Option<RestoreError>>,
     observer: &'o dyn Observer,
     expected: Bytes,
@@ -127,6 +129,7 @@ pub fn restore(
     let shared = Shared {
         done: Mutex::default(),
         packs: Mutex::default(),
+        linked: Mutex::default(),
         fatal: Mutex::default(),
         observer,
         expected: plan.bytes,
@@ -154,10 +157,11 @@ pub fn restore(
         let mut pages = Pages::new(&walk_catalog, &mut walker);
         walk.run(&mut pages).map(|()| (walk.later, walk.dirs))
     });
+    let (later, dirs) = walked?;
     if let Some(error) = lock(&shared.fatal).take() {
+        finish_dirs(&dirs, &shared);
         return Err(error);
     }
-    let (later, dirs) = walked?;
     link_up(&later, &mut writers[0], &shared, plan.existing);
     finish_dirs(&dirs, &shared);
     if observer.cancelled() {
@@ -198,6 +202,12 @@ fn work(writer: &mut FileWriter, batches: &Mutex<Receiver<Batch>>, shared: &Shar
                 lock(&shared.fatal).get_or_insert(fatal);
                 return;
             }
+            if result.is_ok()
+                && task.entry.link.is_some()
+                && let Some(done) = lock(&shared.linked).get_mut(&task.target)
+            {
+                *done = true;
+            }
             shared.settled(&task.path, &task.entry, result);
         }
     }
@@ -209,7 +219,7 @@ struct Walk<'w> {
     send: Option<SyncSender<Batch>>,
     batch: Batch,
     batch_bytes: u64,
-    links: HashMap<String, PathBuf>,
+    links: HashMap<(String, Option<ContentHash>, u64), PathBuf>,
     later: Vec<(Task, PathBuf)>,
     dirs: Vec<(Name, Entry, PathBuf)>,
     shared: &'w Shared<'w>,
@@ -217,7 +227,15 @@ struct Walk<'w> {
 
 impl Walk<'_> {
     fn run(&mut self, pages: &mut Pages<'_>) -> Result<(), RestoreError> {
-        let walked = for_each_below(pages, self.plan.root, &mut |_, path, entry| Ok(self.visit(path, entry)));
+        let shared = self.shared;
+        let selection = &self.plan.selection;
+        let mut lost = |path: &Name, error: ChunkError| {
+            if selection.leads_to(path) {
+                shared.casualty(path, format!("part of this folder's list cannot be read: {error}"));
+            }
+            Lost::GoOn
+        };
+        let walked = salvage_below(pages, self.plan.root, &mut |_, path, entry| Ok(self.visit(path, entry)), &mut lost);
         self.hand_over();
         self.send = None;
         match walked {
@@ -265,13 +283,15 @@ impl Walk<'_> {
 
     fn file(&mut self, task: Task) {
         if let Some(link) = &task.entry.link {
-            if let Some(first) = self.links.get(link) {
+            let link = (link.clone(), task.entry.hash, task.entry.bytes().0);
+            if let Some(first) = self.links.get(&link) {
                 self.later.push((task, first.clone()));
                 return;
             }
-            self.links.insert(link.clone(), task.target.clone());
+            lock(&self.shared.linked).insert(task.target.clone(), false);
+            self.links.insert(link, task.target.clone());
         }
-        self.batch_bytes += task.entry.bytes().0;
+        self.batch_bytes = self.batch_bytes.saturating_add(task.entry.bytes().0);
         self.batch.push(task);
         if self.batch.len() >= BATCH_FILES || self.batch_bytes >= BATCH_BYTES {
             self.hand_over();
@@ -298,11 +318,14 @@ fn link_up(later: &[(Task, PathBuf)], writer: &mut FileWriter, shared: &Shared<'
             let key = |p: &Path| fs::symlink_metadata(p).map(|m| (m.dev(), m.ino()));
             matches!((key(a), key(b)), (Ok(a), Ok(b)) if a == b)
         };
-        let result = match fs::hard_link(first, &task.target) {
-            Ok(()) => Ok(Outcome::Written),
-            Err(_) if same(first, &task.target) => Ok(Outcome::Present),
+        // Only what this run restored or found good: another file may have the name.
+        let good = lock(&shared.linked).get(first).copied().unwrap_or(false);
+        let result = match good.then(|| fs::hard_link(first, &task.target)) {
+            None => writer.restore(&task.entry, &task.target, existing),
+            Some(Ok(())) => Ok(Outcome::Written),
+            Some(Err(_)) if same(first, &task.target) => Ok(Outcome::Present),
             // No links here, or the first name failed: a file of its own.
-            Err(_) => writer.restore(&task.entry, &task.target, existing),
+            Some(Err(_)) => writer.restore(&task.entry, &task.target, existing),
         };
         shared.settled(&task.path, &task.entry, result);
     }

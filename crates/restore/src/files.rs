@@ -81,7 +81,9 @@ impl FileWriter {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e.into()),
             Ok(found) if found.is_file() && found.len() == entry.bytes().0 && Some(hash_of(target)?) == entry.hash => {
-                meta::apply(&File::open(target)?, target, entry)?;
+                if existing == Existing::Replace {
+                    meta::apply(&File::open(target)?, target, entry)?;
+                }
                 return Ok(Outcome::Present);
             }
             Ok(found) if existing == Existing::Keep || found.is_dir() => return Err(FileError::Exists),
@@ -168,9 +170,14 @@ fn write_around_holes(file: &mut File, bytes: &[u8], at: u64, holes: &[(Bytes, B
     }
     let end = at + bytes.len() as u64;
     let mut from = at;
-    let overlapping = holes.iter().filter(|(off, len)| off.0 < end && off.0 + len.0 > at);
-    for (off, len) in overlapping {
+    let start = holes.partition_point(|(off, len)| off.0 + len.0 <= at);
+    for (off, len) in holes[start..].iter().take_while(|(off, _)| off.0 < end) {
         let to = off.0.max(from);
+        let hole = &bytes[(to - at) as usize..((off.0 + len.0).clamp(to, end) - at) as usize];
+        if hole.iter().any(|b| *b != 0) {
+            // Not what the entry says; what was hashed is written.
+            continue;
+        }
         write_at(file, &bytes[(from - at) as usize..(to - at) as usize], from)?;
         from = (off.0 + len.0).clamp(from, end);
     }
@@ -232,7 +239,8 @@ pub fn symlink(entry: &Entry, target: &Path, existing: Existing) -> Result<Outco
 
 /// Makes a folder in the target, or finds it there; never goes through a link.
 pub fn folder(path: &Path) -> io::Result<()> {
-    match fs::create_dir(path) {
+    // Private until its content and then its mode are there.
+    match std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         other => return other,
     }

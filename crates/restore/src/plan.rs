@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use darkslide_catalog::Catalog;
 use darkslide_format::manifest::PackKind;
-use darkslide_format::pages::{Descend, chunks_of, for_each_below};
+use darkslide_format::pages::{Descend, Lost, chunks_of, salvage_below};
 use darkslide_format::tree::{Entry, EntryKind, FileClass};
 use darkslide_words::{Bytes, ChunkId, Count, Name};
 
@@ -92,20 +92,23 @@ impl RestorePlan {
     ) -> Result<Self, RestoreError> {
         let (mut files, mut bytes, mut packs) = (Count(0), Bytes(0), BTreeSet::new());
         let mut found = vec![false; selection.paths().len()];
-        for_each_below(pages, root, &mut |pages, path, entry| {
+        // A plan only counts; what cannot be read is named by the restore itself.
+        let mut lost = |_: &Name, _: crate::ChunkError| Lost::GoOn;
+        let mut each = |pages: &mut Pages<'_>, path: &Name, entry: &Entry| {
             for (n, wanted) in selection.paths().iter().enumerate() {
                 found[n] |= wanted == path;
             }
             if selection.wants(path) && entry.kind == EntryKind::File {
                 files += Count(1);
                 bytes += entry.bytes();
-                for chunk in chunks_of(pages, entry)? {
+                for chunk in chunks_of(pages, entry).unwrap_or_default() {
                     let places = catalog.locations(kind_of(entry).code(), chunk, darkslide_catalog::Trusted::No)?;
                     packs.extend(places.first().map(|l| l.pack));
                 }
             }
             Ok(if selection.leads_to(path) { Descend::Into } else { Descend::Over })
-        })?;
+        };
+        salvage_below(pages, root, &mut each, &mut lost)?;
         if let Some(missing) = found.iter().position(|f| !f) {
             return Err(RestoreError::NotInSnapshot { path: selection.paths()[missing].to_string() });
         }

@@ -93,7 +93,7 @@ pub struct Done {
 pub fn backup(mut context: Context<'_>) -> Result<Done, SnapshotError> {
     let catalog = Catalog::open(context.catalog)?;
     catalog.relax()?;
-    let started = context.clock.now();
+    let started = crate::finish::not_before(&catalog, context.writer.id(), context.clock.now())?;
     let run = catalog.begin_run(&context.plan.job, "backup", started)?;
     let result = attempt(&mut context, &catalog, run, started);
     let at = context.clock.now();
@@ -166,8 +166,9 @@ fn walk<'r>(mut visitor: Visitor<'r>, finish: &'r Finish<'r>, run: i64) -> Resul
     visitor.settle()?;
     finish.segment(&mut visitor.unindexed)?;
     visitor.settle_dirs()?;
+    let recipes = visitor.loose_recipes();
     let mut counts = visitor.tally.counts;
     counts.stored_bytes = visitor.packer.sealed_bytes();
-    let (name, time) = finish.snapshot(&root, counts, &context.unreliable)?;
+    let (name, time) = finish.snapshot(&root, counts, &context.unreliable, &recipes)?;
     Ok(Done { snapshot: name, time, counts, failures: visitor.tally.failures, behind: finish.stores.behind(), run })
 }

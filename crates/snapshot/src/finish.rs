@@ -14,7 +14,7 @@ use darkslide_format::stream::crc64;
 use darkslide_format::tree::{Entry, EntryKind};
 use darkslide_format::{FORMAT, object_id};
 use darkslide_store::PutFacts;
-use darkslide_words::{ChunkId, Name, ObjectId, ObjectName, Temperature, Time};
+use darkslide_words::{ChunkId, Name, ObjectId, ObjectName, Temperature, Time, WriterId};
 
 use crate::execute::Context;
 use crate::stores::Stores;
@@ -70,7 +70,12 @@ impl Finish<'_> {
     fn refs(&self, needed: &PackSet, state: &JobState, time: Time) -> Result<(ObjectId, u32), SnapshotError> {
         let trust = self.context.trust;
         let config = trust.config().ok_or(SnapshotError::NoConfig)?;
-        let base = state.refs.filter(|_| state.refs_depth < REFS_DEPTH);
+        let mut base = state.refs.filter(|_| state.refs_depth < REFS_DEPTH);
+        if let (Some(id), Some(store)) = (base, self.stores.first())
+            && !resume::refs_are_there(&*store, id)?
+        {
+            base = None;
+        }
         let before = if base.is_some() { state.packs.clone() } else { PackSet::default() };
         let names = |from: &PackSet, without: &PackSet| -> Result<Vec<ObjectName>, SnapshotError> {
             let mut list = Vec::new();
@@ -105,13 +110,15 @@ impl Finish<'_> {
         root: &[u8],
         counts: Counts,
         unreliable: &PackSet,
+        also: &PackSet,
     ) -> Result<(ObjectName, Time), SnapshotError> {
         let root: Entry = canon::from_bytes("the root", root)?;
-        let needed = self.catalog.needed_packs(&self.context.plan.job)?;
+        let mut needed = self.catalog.needed_packs(&self.context.plan.job)?;
+        needed.extend(also);
         let again = resume::reconcile(self.catalog, self.stores, self.context.trust)?;
-        if let Some(lost) = again.iter().find(|p| needed.contains(*p)) {
+        // Those that were lost before the run are stored anew, or named as failures.
+        if let Some(lost) = again.iter().find(|p| needed.contains(*p) && !unreliable.contains(*p)) {
             let name = self.catalog.pack(lost)?.name;
-            debug_assert!(!unreliable.contains(lost));
             return Err(SnapshotError::Store(darkslide_store::StoreError::Missing { name }));
         }
         self.write(root, counts, needed, true)
@@ -169,16 +176,24 @@ impl Finish<'_> {
         Ok((name, time))
     }
 
-    /// The snapshot's time: whole milliseconds, later than any that this catalog
-    /// knows even if the clock went back.
+    /// The snapshot's time, in whole milliseconds.
     fn time(&self) -> Result<Time, SnapshotError> {
-        let now = self.context.clock.now().to_millis();
-        let last = self.catalog.snapshots()?.last().map(|s| s.time);
-        Ok(match last {
-            Some(last) if last >= now => Time(last.to_millis().0 + 1_000_000),
-            _ => now,
-        })
+        Ok(not_before(self.catalog, self.context.writer.id(), self.context.clock.now())?.to_millis())
     }
+}
+
+/// The time, or one millisecond after this writer's last snapshot if the clock
+/// went back behind it. What others' names say of the time moves nothing.
+pub fn not_before(catalog: &Catalog, writer: WriterId, now: Time) -> Result<Time, SnapshotError> {
+    let mut last = Time(0);
+    for row in catalog.snapshots()? {
+        let Some(payload) = row.payload else { continue };
+        let snapshot: Snapshot = canon::from_bytes("a snapshot's row", &payload)?;
+        if snapshot.writer == writer {
+            last = last.max(row.time);
+        }
+    }
+    Ok(now.max(last.to_millis().plus(std::time::Duration::from_millis(1))))
 }
 
 /// The page of a folder without entries, for checkpoints.

@@ -50,6 +50,8 @@ pub struct Listing {
     pub unreadable: Vec<(Name, io::Error)>,
     /// Special files, passed over.
     pub special: Vec<Name>,
+    /// Names that have a database log (`-wal`) beside them.
+    pub logged: std::collections::HashSet<Name>,
 }
 
 /// What a stat says.
@@ -84,13 +86,15 @@ pub fn list(absolute: &Path, relative: &Name, rules: &Rules, device: u64) -> io:
     for entry in fs::read_dir(absolute)? {
         let entry = entry?;
         let name = Name::new(entry.file_name().as_bytes());
+        if let Some(owner) = name.as_bytes().strip_suffix(b"-wal") {
+            listing.logged.insert(Name::new(owner));
+        }
         let path = relative.join(&name);
-        let full = entry.path();
         // The type in the listing spares a look at what is excluded.
         let is_dir = entry.file_type().map(|t| t.is_dir());
         let wanted = match is_dir {
-            Ok(true) => rules.wants_dir(&path, &full),
-            _ => rules.wants_file(&path, &full),
+            Ok(true) => rules.wants_dir(&path),
+            _ => rules.wants_file(&path),
         };
         if !wanted {
             continue;
@@ -106,6 +110,7 @@ pub fn list(absolute: &Path, relative: &Name, rules: &Rules, device: u64) -> io:
         };
         let item = item(name, &meta);
         match item.what {
+            What::Dir if rules.is_never(item.device, item.stat.inode) => {}
             What::Dir if rules.one_file_system() == OneFileSystem::Yes && item.device != device => {}
             What::Dir => listing.dirs.push(item),
             What::Special => listing.special.push(item.name),
@@ -120,10 +125,11 @@ pub fn list(absolute: &Path, relative: &Name, rules: &Rules, device: u64) -> io:
 /// Bytes of all files that belong to the library: one look at each, for a
 /// progress bar's sake. What cannot be read counts nothing.
 pub fn total(root: &Path, rules: &Rules) -> darkslide_words::Bytes {
+    let device = fs::metadata(root).map_or(0, |m| m.dev());
     let mut bytes = 0u64;
     let mut open = vec![(root.to_path_buf(), Name::default())];
     while let Some((absolute, path)) = open.pop() {
-        let Ok(listing) = list(&absolute, &path, rules, 0) else {
+        let Ok(listing) = list(&absolute, &path, rules, device) else {
             continue;
         };
         bytes += listing.files.iter().map(|f| f.stat.size).sum::<u64>();

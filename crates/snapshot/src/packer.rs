@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use darkslide_catalog::{Catalog, Location, PackId, PackSet, Trusted};
 use darkslide_format::index::IndexPack;
 use darkslide_format::manifest::{BaseRow, PackKind, Recipe};
-use darkslide_format::pack::{PackWriter, Part, RunFacts, TarFacts};
+use darkslide_format::pack::{Base, PackWriter, Part, RunFacts, TarFacts};
 use darkslide_format::seal::Recipients;
 use darkslide_words::{Bytes, ChunkId, Count, Name};
 
@@ -35,13 +35,48 @@ struct Slot {
     open: Option<(Seq, PackWriter)>,
 }
 
-/// How a chunk was found.
+/// Where a chunk can be had: its place and, for a delta, the place of its base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// The pack that holds it.
+    pub at: PackRef,
+    /// For a delta: its base, and the pack that holds that in full.
+    pub base: Option<(ChunkId, PackRef)>,
+    /// Length of its frame, where it is recorded.
+    pub len: u64,
+}
+
+impl Found {
+    /// The packs that it needs.
+    pub fn refs(&self) -> impl Iterator<Item = PackRef> {
+        std::iter::once(self.at).chain(self.base.map(|(_, at)| at))
+    }
+}
+
+/// What became of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
     /// It was stored before.
-    Known(PackRef),
+    Known(Found),
     /// It was added.
     New(PackRef),
+}
+
+impl Put {
+    /// The packs that the chunk needs.
+    pub fn refs(&self) -> Vec<PackRef> {
+        match self {
+            Self::Known(found) => found.refs().collect(),
+            Self::New(at) => vec![*at],
+        }
+    }
+}
+
+/// A chunk of this run that is not recorded yet.
+#[derive(Debug, Clone, Copy)]
+struct Flying {
+    seq: Seq,
+    base: Option<ChunkId>,
 }
 
 /// Fills packs.
@@ -52,7 +87,7 @@ pub struct Packer<'r> {
     sealer: Sealer,
     slots: [Slot; 3],
     next: Seq,
-    flying: HashMap<(PackKind, ChunkId), Seq>,
+    flying: HashMap<(PackKind, ChunkId), Flying>,
     bloom: Option<Bloom>,
     spaces: Vec<Vec<u8>>,
     stored: Vec<Stored>,
@@ -106,20 +141,40 @@ impl<'r> Packer<'r> {
         self.bloom.as_mut().ok_or(SnapshotError::SealerGone)
     }
 
-    /// Where a chunk lies already, if it does.
-    pub fn find(&mut self, kind: PackKind, id: ChunkId) -> Result<Option<PackRef>, SnapshotError> {
-        if let Some(seq) = self.flying.get(&(kind, id)) {
-            return Ok(Some(PackRef::Flying(*seq)));
+    /// Where a chunk can be had already. A delta whose base cannot be had is as
+    /// good as none.
+    pub fn find(&mut self, kind: PackKind, id: ChunkId) -> Result<Option<Found>, SnapshotError> {
+        if let Some(Flying { seq, base }) = self.flying.get(&(kind, id)).copied() {
+            let at = PackRef::Flying(seq);
+            let Some(base) = base else { return Ok(Some(Found { at, base: None, len: 0 })) };
+            let full = self.full(kind, base)?;
+            return Ok(full.map(|full| Found { at, base: Some((base, full)), len: 0 }));
         }
-        Ok(self.place(kind, id)?.map(|l| PackRef::Known(l.pack)))
+        for location in self.places(kind, id)? {
+            let (at, len) = (PackRef::Known(location.pack), location.chunk.len.0);
+            let Some(base) = location.chunk.base else { return Ok(Some(Found { at, base: None, len })) };
+            if let Some(full) = self.full(kind, base)? {
+                return Ok(Some(Found { at, base: Some((base, full)), len }));
+            }
+        }
+        Ok(None)
     }
 
-    /// The recorded place of a chunk.
-    pub fn place(&mut self, kind: PackKind, id: ChunkId) -> Result<Option<Location>, SnapshotError> {
-        if !self.bloom()?.may_have(kind.code(), id) {
-            return Ok(None);
+    /// Where a chunk lies in full, not as a delta.
+    pub fn full(&mut self, kind: PackKind, id: ChunkId) -> Result<Option<PackRef>, SnapshotError> {
+        if let Some(Flying { seq, base: None }) = self.flying.get(&(kind, id)) {
+            return Ok(Some(PackRef::Flying(*seq)));
         }
-        Ok(self.catalog.locations(kind.code(), id, Trusted::Yes)?.first().copied())
+        let places = self.places(kind, id)?;
+        Ok(places.into_iter().find(|l| l.chunk.base.is_none()).map(|l| PackRef::Known(l.pack)))
+    }
+
+    /// The recorded places of a chunk that trusted writers vouch for.
+    fn places(&mut self, kind: PackKind, id: ChunkId) -> Result<Vec<Location>, SnapshotError> {
+        if !self.bloom()?.may_have(kind.code(), id) {
+            return Ok(Vec::new());
+        }
+        Ok(self.catalog.locations(kind.code(), id, Trusted::Yes)?)
     }
 
     fn open(&mut self, kind: PackKind) -> Result<(Seq, &mut PackWriter), SnapshotError> {
@@ -146,9 +201,9 @@ impl<'r> Packer<'r> {
         self.slot(kind).target
     }
 
-    fn added(&mut self, kind: PackKind, id: ChunkId, seq: Seq) -> Result<(), SnapshotError> {
+    fn added(&mut self, kind: PackKind, id: ChunkId, seq: Seq, base: Option<ChunkId>) -> Result<(), SnapshotError> {
         self.bloom()?.insert(kind.code(), id);
-        self.flying.insert((kind, id), seq);
+        self.flying.insert((kind, id), Flying { seq, base });
         Ok(())
     }
 
@@ -168,7 +223,7 @@ impl<'r> Packer<'r> {
         self.make_room(kind, plain.len() as u64)?;
         let (seq, writer) = self.open(kind)?;
         writer.whole(path, facts, id, plain, extension)?;
-        self.added(kind, id, seq)?;
+        self.added(kind, id, seq, None)?;
         Ok(Put::New(PackRef::Flying(seq)))
     }
 
@@ -186,11 +241,11 @@ impl<'r> Packer<'r> {
         self.make_room(kind, plain.len() as u64)?;
         let (seq, writer) = self.open(kind)?;
         writer.loose(id, plain, extension)?;
-        self.added(kind, id, seq)?;
+        self.added(kind, id, seq, None)?;
         Ok(Put::New(PackRef::Flying(seq)))
     }
 
-    /// A delta chunk, against a base that lies at `base_at`.
+    /// A delta chunk, against a base that lies in full at `base_at`.
     pub fn delta(
         &mut self,
         id: ChunkId,
@@ -201,20 +256,24 @@ impl<'r> Packer<'r> {
     ) -> Result<PackRef, SnapshotError> {
         let kind = PackKind::Warm;
         self.make_room(kind, frame.len() as u64)?;
+        let mut row = None;
         if let PackRef::Flying(flying) = base_at
             && self.slot(kind).open.as_ref().is_none_or(|(seq, _)| *seq != flying)
         {
-            // Its name is known only when it is sealed.
+            // Its pack's name is known only when it is sealed.
             self.settle(flying)?;
+            row = self.places(kind, base)?.into_iter().find(|l| l.chunk.base.is_none()).map(|l| l.pack);
+        } else if let PackRef::Known(pack) = base_at {
+            row = Some(pack);
         }
-        let object = match self.find(kind, base)? {
-            Some(PackRef::Known(pack)) => self.catalog.pack(pack)?.name,
-            // In the same pack: the manifest names it nowhere else.
-            _ => kind.object(darkslide_words::ObjectId::new([0; 32])),
+        let base = match row {
+            Some(pack) => Base::Elsewhere(BaseRow { chunk: base, object: self.catalog.pack(pack)?.name }),
+            None => Base::Here(base),
         };
         let (seq, writer) = self.open(kind)?;
-        writer.delta(id, plain, frame, BaseRow { chunk: base, object })?;
-        self.added(kind, id, seq)?;
+        let base_id = base.chunk();
+        writer.delta(id, plain, frame, base)?;
+        self.added(kind, id, seq, Some(base_id))?;
         Ok(PackRef::Flying(seq))
     }
 
@@ -240,7 +299,7 @@ impl<'r> Packer<'r> {
     ) -> Result<PackRef, SnapshotError> {
         let (seq, writer) = self.open(kind)?;
         writer.part_chunk(id, plain, extension)?;
-        self.added(kind, id, seq)?;
+        self.added(kind, id, seq, None)?;
         Ok(PackRef::Flying(seq))
     }
 
@@ -268,18 +327,20 @@ impl<'r> Packer<'r> {
     }
 
     /// Records a file version: beside its last new chunk where that pack is
-    /// still open, else in an open pack that is there anyway.
-    pub fn recipe(&mut self, kind: PackKind, recipe: Recipe) -> Result<(), SnapshotError> {
+    /// still open, else in an open pack that is there anyway. The pack, which the
+    /// snapshot needs from then on.
+    pub fn recipe(&mut self, kind: PackKind, recipe: Recipe) -> Result<PackRef, SnapshotError> {
         let kind = match self.slot(kind).open {
             Some(_) => kind,
             None => PackKind::Warm,
         };
-        self.open(kind)?.1.recipe(recipe);
+        let (seq, writer) = self.open(kind)?;
+        writer.recipe(recipe);
         // A run of renames alone must not grow one manifest without bound.
         if self.room(kind) == 0 {
             self.flush(kind)?;
         }
-        Ok(())
+        Ok(PackRef::Flying(seq))
     }
 
     /// Closes the open pack where it could not take `more` bytes.

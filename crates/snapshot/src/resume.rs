@@ -6,10 +6,11 @@ use std::collections::{HashMap, HashSet};
 use darkslide_catalog::{Catalog, ChunkFacts, PackId, PackSet, PackState};
 use darkslide_format::canon;
 use darkslide_format::index::IndexPack;
+use darkslide_format::limits::PLAIN_OBJECT_MAX;
 use darkslide_format::names::{self, Kind};
 use darkslide_format::signed::DocType;
 use darkslide_format::snapshot::Condemned;
-use darkslide_format::trust::Trust;
+use darkslide_format::trust::{Standing, Trust};
 use darkslide_store::{Store, StoreError, list_all};
 use darkslide_words::{ObjectId, ObjectName};
 
@@ -54,14 +55,15 @@ pub fn reconcile(catalog: &Catalog, stores: &Stores, trust: &Trust) -> Result<Pa
         })?;
     }
     let (mut unreliable, mut changes) = (PackSet::default(), Vec::new());
-    catalog.for_each_pack::<SnapshotError>(|id, facts, state, _| {
+    catalog.for_each_pack::<SnapshotError>(|id, facts, state, trusted| {
         let is_condemned = names::parse(&facts.name).and_then(|p| p.id).is_some_and(|id| condemned.contains(&id));
         let found = match listed.get(&facts.name) {
             _ if is_condemned => PackState::Condemned,
             Some(size) if *size == facts.size.0 => PackState::Stored,
             _ => PackState::Gone,
         };
-        if found != PackState::Stored {
+        // What only a revoked or unknown writer vouches for is as good as gone.
+        if found != PackState::Stored || !trusted {
             unreliable.insert(id);
         }
         if found != state {
@@ -69,14 +71,31 @@ pub fn reconcile(catalog: &Catalog, stores: &Stores, trust: &Trust) -> Result<Pa
         }
         Ok(())
     })?;
+    let mut segments = HashSet::new();
+    store.list(Kind::Index.prefix(), &mut |l| {
+        segments.extend(names::parse(&l.name).and_then(|p| p.id));
+        Ok(())
+    })?;
+    // Lost segments are written again: packs that no segment lists are indexed anew.
+    let lost: Vec<ObjectId> = catalog.segments()?.into_iter().filter(|id| !segments.contains(id)).collect();
+    catalog.transaction(|| lost.iter().try_for_each(|id| catalog.drop_segment(*id)))?;
     catalog.transaction(|| changes.iter().try_for_each(|(id, state)| catalog.set_pack_state(*id, *state)))?;
     Ok(unreliable)
+}
+
+/// True if a refs object and all on which it builds are in the store.
+pub fn refs_are_there(store: &dyn Store, id: ObjectId) -> Result<bool, SnapshotError> {
+    let name = names::object(Kind::Refs, id);
+    Ok(list_all(store, name.as_str())?.iter().any(|l| l.name == name))
 }
 
 /// Ids of packs with a valid tombstone.
 fn condemned(store: &dyn Store, trust: &Trust) -> Result<HashSet<ObjectId>, SnapshotError> {
     let mut ids = HashSet::new();
     for listed in list_all(store, Kind::Condemned.prefix())? {
+        if listed.size.0 > PLAIN_OBJECT_MAX as u64 {
+            continue;
+        }
         let Some(id) = names::parse(&listed.name).and_then(|p| p.id) else {
             continue;
         };
@@ -85,9 +104,11 @@ fn condemned(store: &dyn Store, trust: &Trust) -> Result<HashSet<ObjectId>, Snap
             Err(StoreError::Missing { .. }) => continue,
             Err(error) => return Err(error.into()),
         };
-        let doc = trust.trusted::<Condemned>(DocType::Condemned, &bytes);
         // A forged tombstone would only make us store more; it is not obeyed.
-        if doc.is_ok_and(|doc| names::parse(&doc.object).and_then(|p| p.id) == Some(id)) {
+        let Ok((verified, standing)) = trust.by_writer(DocType::Condemned, &bytes) else { continue };
+        let may = standing == Standing::Trusted || trust.is_owner(&verified.signer);
+        let doc = Condemned::parse(verified.payload, trust.repository());
+        if may && doc.is_ok_and(|doc| names::parse(&doc.object).and_then(|p| p.id) == Some(id)) {
             ids.insert(id);
         }
     }

@@ -49,7 +49,7 @@ pub struct RulesError {
 pub struct Rules {
     exclude: Gitignore,
     include: Option<Gitignore>,
-    never: Vec<PathBuf>,
+    never: Vec<(u64, u64)>,
     one_file_system: OneFileSystem,
 }
 
@@ -73,8 +73,8 @@ fn compile(rules: &[String]) -> Result<Gitignore, RulesError> {
 
 impl Rules {
     /// `exclude` after the defaults, so that `!pattern` takes one back;
-    /// `include`, if any, says what alone is wanted; `never` are absolute paths
-    /// (a store inside the library) that no rule brings back.
+    /// `include`, if any, says what alone is wanted; `never` are folders (a store
+    /// inside the library) that no rule brings back, however they are reached.
     pub fn new(
         exclude: &[String],
         include: &[String],
@@ -87,21 +87,30 @@ impl Rules {
             [] => None,
             some => Some(compile(some)?),
         };
+        let identity = |path: &PathBuf| {
+            use std::os::unix::fs::MetadataExt as _;
+            std::fs::metadata(path).ok().map(|m| (m.dev(), m.ino()))
+        };
+        let never = never.iter().filter_map(identity).collect();
         Ok(Self { exclude: compile(&all)?, include, never, one_file_system })
     }
 
     /// True if this folder is to be entered.
-    pub fn wants_dir(&self, path: &Name, absolute: &Path) -> bool {
-        let path = as_path(path);
-        !self.never.iter().any(|never| absolute == never) && !self.exclude.matched(path, true).is_ignore()
+    pub fn wants_dir(&self, path: &Name) -> bool {
+        !self.exclude.matched(as_path(path), true).is_ignore()
+    }
+
+    /// True for a folder, by device and inode, that is never part of a library.
+    pub fn is_never(&self, device: u64, inode: u64) -> bool {
+        self.never.contains(&(device, inode))
     }
 
     /// True if this file or link belongs to the library.
-    pub fn wants_file(&self, path: &Name, absolute: &Path) -> bool {
+    pub fn wants_file(&self, path: &Name) -> bool {
         let path = as_path(path);
         let excluded = self.exclude.matched(path, false).is_ignore();
         let included = self.include.as_ref().is_none_or(|i| i.matched_path_or_any_parents(path, false).is_ignore());
-        included && !excluded && !self.never.iter().any(|never| absolute == never)
+        included && !excluded
     }
 
     /// Whether mount points are entered.
@@ -121,19 +130,19 @@ mod tests {
 
     fn rules(exclude: &[&str], include: &[&str]) -> Rules {
         let text = |list: &[&str]| list.iter().map(|s| (*s).to_string()).collect::<Vec<_>>();
-        Rules::new(&text(exclude), &text(include), vec![PathBuf::from("/lib/repo")], OneFileSystem::No).unwrap()
+        Rules::new(&text(exclude), &text(include), Vec::new(), OneFileSystem::No).unwrap()
     }
 
     fn file(rules: &Rules, path: &str) -> bool {
-        rules.wants_file(&Name::from(path), Path::new("/lib").join(path).as_path())
+        rules.wants_file(&Name::from(path))
     }
 
     #[test]
     fn defaults_spare_what_can_be_rebuilt() {
         let r = rules(&[], &[]);
-        assert!(!r.wants_dir(&Name::from("Catalog/My Previews.lrdata"), Path::new("/x")));
-        assert!(r.wants_dir(&Name::from("Catalog/My Smart Previews.lrdata"), Path::new("/x")));
-        assert!(!r.wants_dir(&Name::from("2024/@eaDir"), Path::new("/x")));
+        assert!(!r.wants_dir(&Name::from("Catalog/My Previews.lrdata")));
+        assert!(r.wants_dir(&Name::from("Catalog/My Smart Previews.lrdata")));
+        assert!(!r.wants_dir(&Name::from("2024/@eaDir")));
         assert!(!file(&r, "a/.DS_Store") && !file(&r, "a/._IMG_1.CR3") && !file(&r, "Thumbs.db"));
         assert!(!file(&r, "My.lrcat.lock") && file(&r, "My.lrcat") && file(&r, "My.lrcat-data"));
         assert!(file(&r, "a/IMG_1.CR3"));
@@ -143,9 +152,13 @@ mod tests {
     fn own_rules_come_after_the_defaults() {
         let r = rules(&["!Thumbs.db", "*.mov", "/private/"], &[]);
         assert!(file(&r, "Thumbs.db") && !file(&r, "a/b.mov"));
-        assert!(!r.wants_dir(&Name::from("private"), Path::new("/x")));
-        assert!(r.wants_dir(&Name::from("a/private"), Path::new("/x")));
-        assert!(!r.wants_dir(&Name::from("repo"), Path::new("/lib/repo")));
+        assert!(!r.wants_dir(&Name::from("private")));
+        assert!(r.wants_dir(&Name::from("a/private")));
+        let folder = tempfile::tempdir().unwrap();
+        let never = vec![folder.path().to_path_buf()];
+        let meta = std::fs::metadata(folder.path()).unwrap();
+        use std::os::unix::fs::MetadataExt as _;
+        assert!(Rules::new(&[], &[], never, OneFileSystem::No).unwrap().is_never(meta.dev(), meta.ino()));
         let only = rules(&[], &["*.CR3", "/2024/"]);
         assert!(file(&only, "x/IMG.CR3") && file(&only, "2024/a/notes.txt") && !file(&only, "x/notes.txt"));
         assert!(Rules::new(&["a/{x".into()], &[], Vec::new(), OneFileSystem::No).is_err());

@@ -16,7 +16,7 @@ use darkslide_words::{ChunkId, ContentHash, Name};
 use crate::SnapshotError;
 use crate::facts;
 use crate::listing::stat_of;
-use crate::packer::{PackRef, Packer, Put};
+use crate::packer::{Found, PackRef, Packer, Put};
 use crate::read::{Cuts, Reader};
 
 /// A pack that is fuller than this share of its target is closed before a file
@@ -168,26 +168,33 @@ impl<'r> FileStore<'r> {
             let chunk = reader.chunk();
             debug_assert_eq!(chunk.len(), len);
             let id = self.key.chunk_id(chunk);
-            let delta = match subject.base.as_deref_mut() {
+            let shortcut = match subject.base.as_deref_mut() {
                 Some(base) => base.place(id, chunk, packer, self.key)?,
-                None => None,
+                None => Shortcut::None,
             };
-            let put = match delta {
-                Some(found) => {
-                    refs.extend(found);
+            match shortcut {
+                Shortcut::Known(found) => {
                     parts.known(packer);
-                    None
+                    refs.extend(found.refs());
                 }
-                None if single => {
-                    let facts = facts::tar_facts(subject.stat);
-                    Some(packer.whole(kind, subject.path, facts, id, chunk, extension.as_deref())?)
+                Shortcut::Delta { frame, base, base_at } => {
+                    // Before the delta: it is no chunk of the entry that is open.
+                    parts.known(packer);
+                    let at = packer.delta(id, chunk.len() as u64, &frame, base, base_at)?;
+                    refs.extend([at, base_at]);
                 }
-                None => Some(parts.put(subject, packer, id, chunk, extension.as_deref())?),
-            };
-            if let Some(Put::Known(at) | Put::New(at)) = put {
-                refs.push(at);
-                if let Some(base) = subject.base.as_deref_mut() {
-                    base.full(id, chunk)?;
+                Shortcut::None => {
+                    let put = match single {
+                        true => {
+                            let facts = facts::tar_facts(subject.stat);
+                            packer.whole(kind, subject.path, facts, id, chunk, extension.as_deref())?
+                        }
+                        false => parts.put(subject, packer, id, chunk, extension.as_deref())?,
+                    };
+                    refs.extend(put.refs());
+                    if let Some(base) = subject.base.as_deref_mut() {
+                        base.full(id, chunk)?;
+                    }
                 }
             }
             chunks.push(id);
@@ -257,6 +264,21 @@ fn is_stable(file: &File, before: &Stat, read: u64) -> bool {
     now.is_ok_and(|now| now.size == before.size && now.mtime == before.mtime && now.size == read)
 }
 
+/// What spares a block from being stored in full.
+enum Shortcut {
+    /// It is stored as a delta already.
+    Known(Found),
+    /// It is a small delta against this base.
+    Delta { frame: Vec<u8>, base: ChunkId, base_at: PackRef },
+    /// Nothing does.
+    None,
+}
+
+/// A delta of more than this share of its block is not worth it: the block is
+/// stored in full and becomes the new base. So all deltas of a database together
+/// stay under a quarter of it.
+const DELTA_SHARE: usize = 4;
+
 /// The local copy of a database's last full blocks, against which changed ones
 /// are stored as deltas.
 pub struct Base {
@@ -264,19 +286,11 @@ pub struct Base {
     old: Vec<BaseBlock>,
     new: Vec<BaseBlock>,
     block: usize,
-    rebase: bool,
 }
 
 impl Base {
     /// Opens the base of a database, empty where there is none.
-    pub fn open(
-        folder: &Path,
-        catalog: &Catalog,
-        job: &str,
-        path: &Name,
-        size: u64,
-        block: usize,
-    ) -> Result<Self, SnapshotError> {
+    pub fn open(folder: &Path, catalog: &Catalog, job: &str, path: &Name, block: usize) -> Result<Self, SnapshotError> {
         let mut name = blake3::Hasher::new();
         name.update(job.as_bytes()).update(&[0]).update(path.as_bytes());
         let at = folder.join(name.finalize().to_hex().as_str());
@@ -284,9 +298,7 @@ impl Base {
         std::fs::create_dir_all(folder).map_err(work)?;
         let file = private_file(&at).map_err(work)?;
         let old = catalog.base_blocks(job, path)?;
-        // Deltas beyond a quarter of the database cost more than a new base.
-        let rebase = old.iter().map(|b| b.delta).sum::<u64>() > size / 4;
-        Ok(Self { file, old, new: Vec::new(), block, rebase })
+        Ok(Self { file, old, new: Vec::new(), block })
     }
 
     /// The blocks as they stand now, for the catalog.
@@ -294,42 +306,33 @@ impl Base {
         &self.new
     }
 
-    /// Where the next block lies if it need not be stored in full: known, or as
-    /// a delta made now. The packs that it needs; nothing if it is for
-    /// [`Base::full`].
+    /// Whether the next block need not be stored in full: known as a delta, or
+    /// made into one now. A known full block goes the ordinary way, and becomes
+    /// the base.
     fn place(
         &mut self,
         id: ChunkId,
         chunk: &[u8],
         packer: &mut Packer<'_>,
         key: &IdKey,
-    ) -> Result<Option<Vec<PackRef>>, SnapshotError> {
-        let known = packer.place(PackKind::Warm, id)?;
-        if let Some(location) = known {
-            let Some(base) = location.chunk.base else {
-                return Ok(None);
-            };
-            let Some(base_at) = packer.find(PackKind::Warm, base)? else {
-                return Ok(None);
-            };
-            let delta = location.chunk.len.0;
-            self.new.push(BaseBlock { chunk: base, delta });
-            return Ok(Some(vec![PackRef::Known(location.pack), base_at]));
+    ) -> Result<Shortcut, SnapshotError> {
+        match packer.find(PackKind::Warm, id)? {
+            Some(found @ Found { base: Some((base, _)), len, .. }) => {
+                self.new.push(BaseBlock { chunk: base, delta: len });
+                return Ok(Shortcut::Known(found));
+            }
+            Some(_) => return Ok(Shortcut::None),
+            None => {}
         }
-        let old = self.old.get(self.new.len()).copied().filter(|_| !self.rebase);
-        let Some(base) = old else { return Ok(None) };
-        let is_full = packer.place(PackKind::Warm, base.chunk)?.is_none_or(|l| l.chunk.base.is_none());
-        let base_at = packer.find(PackKind::Warm, base.chunk)?.filter(|_| is_full);
-        let (Some(base_at), Some(bytes)) = (base_at, self.read(base.chunk, key)) else {
-            return Ok(None);
-        };
+        let Some(base) = self.old.get(self.new.len()).map(|b| b.chunk) else { return Ok(Shortcut::None) };
+        let Some(base_at) = packer.full(PackKind::Warm, base)? else { return Ok(Shortcut::None) };
+        let Some(bytes) = self.read(base, key) else { return Ok(Shortcut::None) };
         let frame = frame::delta(chunk, &bytes)?;
-        if frame.len() * 2 > chunk.len() {
-            return Ok(None);
+        if frame.len() * DELTA_SHARE > chunk.len() {
+            return Ok(Shortcut::None);
         }
-        let at = packer.delta(id, chunk.len() as u64, &frame, base.chunk, base_at)?;
-        self.new.push(BaseBlock { chunk: base.chunk, delta: frame.len() as u64 });
-        Ok(Some(vec![at, base_at]))
+        self.new.push(BaseBlock { chunk: base, delta: frame.len() as u64 });
+        Ok(Shortcut::Delta { frame, base, base_at })
     }
 
     /// The base's bytes at the current place, if they are still what they were.

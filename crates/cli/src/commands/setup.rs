@@ -56,6 +56,7 @@ pub fn init(config: Option<PathBuf>, args: Init) -> Result<Exit> {
     for recipient in &founded.recipients {
         eprintln!("  photographs are sealed to {recipient}");
     }
+    eprintln!("  owner key: {}", founded.owner);
     eprintln!("  configuration: {}", founded.config.display());
     if let Some(path) = made {
         eprintln!(
@@ -82,6 +83,7 @@ pub fn open(config: Option<PathBuf>, args: Open) -> Result<Exit> {
         with,
         library: args.library,
         writer: args.name.unwrap_or_else(wiring::host),
+        owner: args.owner,
     };
     let (engine, joined) = Engine::open(options, wiring::opener(), wiring::clock(), &mut OsRng)?;
     eprintln!(

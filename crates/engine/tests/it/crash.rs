@@ -83,7 +83,7 @@ fn a_cut_first_backup_is_adopted_not_repeated() {
 
 #[test]
 fn a_cut_founding_says_what_to_do() {
-    for n in 1..8 {
+    for n in 1..=6 {
         let world = World::empty();
         world.shelf_armed(Fault::PowerBefore(n));
         let cut = world.init(Founder::Identity(identity()), 1);

@@ -126,6 +126,7 @@ impl World {
             with,
             library: Some(self.library.clone()),
             writer: name.into(),
+            owner: None,
         };
         Engine::open(options, self.shelf.clone(), self.clock(), &mut OsRng).map(|(engine, _)| engine)
     }

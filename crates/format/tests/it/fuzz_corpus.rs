@@ -16,12 +16,21 @@ fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus")
 }
 
+/// What a folder holds: names and paths.
+fn list(folder: &Path) -> Vec<(String, PathBuf)> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), path)).collect()
+}
+
 /// The seeds of each folder, sorted by name.
 fn seeds() -> BTreeMap<String, BTreeMap<String, Vec<u8>>> {
-    let named = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    let list = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    let files = |folder: &Path| list(folder).iter().map(|file| (named(file), fs::read(file).unwrap())).collect();
-    list(&corpus()).iter().map(|folder| (named(folder), files(folder))).collect()
+    let mut all = BTreeMap::new();
+    for (name, folder) in list(&corpus()) {
+        let files: BTreeMap<String, Vec<u8>> =
+            list(&folder).into_iter().map(|(file, path)| (file, fs::read(path).unwrap())).collect();
+        all.insert(name, files);
+    }
+    all
 }
 
 /// Runs a target; a panic says which bytes it was.

@@ -1,0 +1,325 @@
+//! One file of the walk: compared with its last version, read, stored; databases
+//! through a checked copy.
+
+use std::fs::File;
+use std::path::Path;
+
+use darkslide_catalog::{DirId, FileRow, PackSet, Stat};
+use darkslide_format::canon;
+use darkslide_format::limits::{NAME_MAX, PAGE_ITEMS_MAX};
+use darkslide_format::manifest::{PackKind, Recipe};
+use darkslide_format::pages::PageBuilder;
+use darkslide_format::tree::{Entry, EntryKind, FileClass};
+use darkslide_words::{Bytes, Count, Name};
+
+use super::rows::{Waiting, store_page};
+use super::{Linked, Visitor};
+use crate::SnapshotError;
+use crate::database::{self, State};
+use crate::facts;
+use crate::listing::{self, Item, What};
+use crate::packer::PackRef;
+use crate::read;
+use crate::store_file::{Base, Content, FileProblem, Private, Subject};
+
+/// Tries at a file that changes while it is read.
+const TRIES: usize = 3;
+/// Sidecars and settings, which change often however large.
+const WARM_EXTENSIONS: &[&str] =
+    &["xmp", "pp3", "dop", "cos", "comask", "nksc", "on1", "vrd", "aae", "thm", "xml", "cosessiondb", "cocatalogdb"];
+
+/// What comparing a file with its last version found.
+enum Compared {
+    Same(Vec<PackRef>),
+    Store,
+    Problem(FileProblem),
+}
+
+/// An entry, the packs that it needs, and the stat that it was made at.
+type Made = (Entry, Vec<PackRef>, Stat);
+
+fn class_kind(class: Option<FileClass>) -> PackKind {
+    match class {
+        Some(FileClass::Cold) => PackKind::Cold,
+        _ => PackKind::Warm,
+    }
+}
+
+impl Visitor<'_> {
+    /// One file or link that is new, changed, or to be compared. Its entry, or
+    /// the last good one, or nothing.
+    pub(super) fn file(
+        &mut self,
+        dir: DirId,
+        full: &Path,
+        path: &Name,
+        item: &Item,
+        stat: Stat,
+        known: bool,
+    ) -> Result<Option<Vec<u8>>, SnapshotError> {
+        let before = if known { self.catalog.file(dir, &item.name)? } else { None };
+        let made = match item.what {
+            _ if item.name.as_bytes().len() > NAME_MAX => Err(FileProblem::Unsuitable("its name is too long")),
+            What::Symlink => self.symlink(full, item, stat),
+            _ => self.regular(full, path, item, stat, before.as_ref())?,
+        };
+        let (entry, refs, stat) = match made {
+            Ok(made) => made,
+            Err(FileProblem::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => {
+                self.context.observer.note(&format!("{path}: gone before it was read"));
+                self.drop_row(dir, &item.name, known)?;
+                return Ok(None);
+            }
+            Err(problem) => {
+                let lost = before.as_ref().is_some_and(|b| b.packs.iter().any(|p| self.context.unreliable.contains(p)));
+                if lost {
+                    // What was stored of it is gone too: the snapshot must not claim it.
+                    self.fail(path, format!("{problem}; and the pack that held its last version is lost"))?;
+                    self.drop_row(dir, &item.name, known)?;
+                    return Ok(None);
+                }
+                self.fail(path, problem.to_string())?;
+                return Ok(before.map(|b| b.entry));
+            }
+        };
+        let (short, list_refs) = self.long_list(entry.clone())?;
+        let json = canon::to_bytes(&short)?;
+        let mut recipe = None;
+        let differs = before.as_ref().is_none_or(|b| b.entry != json);
+        if differs {
+            let counts = &mut self.tally.counts;
+            match before {
+                Some(_) => counts.changed_files += Count(1),
+                None => counts.new_files += Count(1),
+            }
+            recipe = Some(self.packer.recipe(class_kind(entry.class), Recipe { entry, path: path.clone() })?);
+        }
+        self.tally.changed = true;
+        let refs = refs.into_iter().chain(list_refs).chain(recipe).collect();
+        let row = FileRow { name: item.name.clone(), stat, entry: json.clone(), packs: PackSet::default() };
+        self.wait(Waiting { dir, row, refs });
+        self.flush_ready()?;
+        Ok(Some(json))
+    }
+
+    /// Forgets a file that is in no page any more.
+    fn drop_row(&mut self, dir: DirId, name: &Name, known: bool) -> Result<(), SnapshotError> {
+        if known {
+            self.catalog.transaction::<(), SnapshotError>(|| Ok(self.catalog.remove_file(dir, name)?))?;
+            self.tally.counts.removed_files += Count(1);
+        }
+        Ok(())
+    }
+
+    /// A long chunk list goes to pages of its own.
+    fn long_list(&mut self, mut entry: Entry) -> Result<(Entry, Vec<PackRef>), SnapshotError> {
+        let mut refs = Vec::new();
+        if let Some(chunks) = entry.chunks.take_if(|c| c.len() > PAGE_ITEMS_MAX) {
+            let (packer, catalog, key) = (&mut self.packer, self.catalog, self.key);
+            let mut store = |page: Vec<u8>| store_page(packer, catalog, key, &mut refs, &page);
+            let mut builder = PageBuilder::list(key);
+            for chunk in chunks {
+                builder.chunk(chunk, &mut store)?;
+            }
+            entry.list = Some(builder.finish(&mut store)?);
+        }
+        Ok((entry, refs))
+    }
+
+    fn symlink(&mut self, full: &Path, item: &Item, stat: Stat) -> Result<Made, FileProblem> {
+        let target = std::fs::read_link(full)?;
+        let mut entry = facts::entry(EntryKind::Symlink, &item.name, &stat, &self.accounts);
+        entry.target = Some(Name::new(std::os::unix::ffi::OsStrExt::as_bytes(target.as_os_str())));
+        Ok((entry, Vec::new(), stat))
+    }
+
+    fn regular(
+        &mut self,
+        full: &Path,
+        path: &Name,
+        item: &Item,
+        stat: Stat,
+        before: Option<&FileRow>,
+    ) -> Result<Result<Made, FileProblem>, SnapshotError> {
+        let inode = (item.device, stat.inode);
+        if stat.links > 1
+            && let Some(linked) = self.links.get(&inode)
+        {
+            let entry = Entry { name: item.name.clone(), ..linked.entry.clone() };
+            return Ok(Ok((entry, linked.refs.clone(), stat)));
+        }
+        let mut entry = facts::entry(EntryKind::File, &item.name, &stat, &self.accounts);
+        entry.xattrs = facts::xattrs(full);
+        entry.link = (stat.links > 1).then(|| format!("{:x}-{:x}", item.device, stat.inode));
+        let (refs, stat) = match self.content(full, path, item, stat, before, &mut entry)? {
+            Ok(made) => made,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        if stat.links > 1 {
+            self.links.insert(inode, Linked { entry: entry.clone(), refs: refs.clone() });
+        }
+        Ok(Ok((entry, refs, stat)))
+    }
+
+    /// Fills in what the content says; the packs that it needs.
+    fn content(
+        &mut self,
+        full: &Path,
+        path: &Name,
+        item: &Item,
+        stat: Stat,
+        before: Option<&FileRow>,
+        entry: &mut Entry,
+    ) -> Result<Result<(Vec<PackRef>, Stat), FileProblem>, SnapshotError> {
+        let mut last = FileProblem::Changing;
+        for _ in 0..TRIES {
+            let mut file = match facts::open(full) {
+                Ok(file) => file,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            if let Some(row) = before.filter(|b| b.stat.same_content_facts(&stat)) {
+                match self.compare(&mut file, path, row, entry)? {
+                    Compared::Same(refs) => return Ok(Ok((refs, stat))),
+                    Compared::Problem(problem) => return Ok(Err(problem)),
+                    Compared::Store => {}
+                }
+            }
+            // A fresh look: the file may have changed since the folder was listed.
+            let now = file.metadata().map(|m| Stat { beside: stat.beside, ..listing::stat_of(&m) });
+            let now = match now {
+                Ok(now) => now,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            (entry.mtime, entry.mode) = (now.mtime, now.mode);
+            match self.store(file, full, path, item, &now, entry)? {
+                Err(FileProblem::Changing) => last = FileProblem::Changing,
+                Err(problem) => return Ok(Err(problem)),
+                // The row remembers what was stored, not what the listing saw before.
+                Ok(refs) => return Ok(Ok((refs, now))),
+            }
+        }
+        Ok(Err(last))
+    }
+
+    /// A file whose size and time are as before, though something else is not.
+    fn compare(
+        &mut self,
+        file: &mut File,
+        path: &Name,
+        row: &FileRow,
+        entry: &mut Entry,
+    ) -> Result<Compared, SnapshotError> {
+        let old: Entry = canon::from_bytes("a row of the catalog", &row.entry)?;
+        let hash = match read::hash(file, self.files.space()) {
+            Ok(hash) => hash,
+            Err(error) => return Ok(Compared::Problem(error.into())),
+        };
+        self.progress.read += old.bytes();
+        if let Err(error) = std::io::Seek::rewind(file) {
+            return Ok(Compared::Problem(error.into()));
+        }
+        // Edited since the folder was listed: no rot, but a change.
+        let still = file.metadata().is_ok_and(|m| {
+            let now = listing::stat_of(&m);
+            now.size == row.stat.size && now.mtime == row.stat.mtime
+        });
+        // A database's copy is not its file, so its hash says nothing here.
+        if old.database.is_some() || !still {
+            return Ok(Compared::Store);
+        }
+        let lost = row.packs.iter().any(|p| self.context.unreliable.contains(p));
+        if old.hash != Some(hash) && !self.context.plan.accept.contains(path) {
+            if !lost {
+                return Ok(Compared::Problem(FileProblem::Rot));
+            }
+            // The last good version may be gone: better this one than none, but not silently.
+            self.fail(path, format!("{}; its last good version is lost, so this one is stored", FileProblem::Rot))?;
+        }
+        if old.hash != Some(hash) || lost {
+            return Ok(Compared::Store);
+        }
+        let list = old.list.is_some();
+        if list {
+            return Ok(Compared::Store);
+        }
+        (entry.chunks, entry.hash, entry.size, entry.class) = (old.chunks, old.hash, old.size, old.class);
+        entry.holes = old.holes;
+        Ok(Compared::Same(row.packs.iter().map(PackRef::Known).collect()))
+    }
+
+    /// Stores the content of an opened file.
+    fn store(
+        &mut self,
+        file: File,
+        full: &Path,
+        path: &Name,
+        item: &Item,
+        stat: &Stat,
+        entry: &mut Entry,
+    ) -> Result<Result<Vec<PackRef>, FileProblem>, SnapshotError> {
+        let is_database = database::is_database(&file);
+        let warm = is_database
+            || stat.size < self.warm_below
+            || path.extension().is_some_and(|e| WARM_EXTENSIONS.contains(&e.as_str()));
+        let kind = if warm { PackKind::Warm } else { PackKind::Cold };
+        entry.class = Some(if warm { FileClass::Warm } else { FileClass::Cold });
+        if item.blocks * 512 < stat.size {
+            entry.holes = facts::holes(&file, stat.size);
+        }
+        let stored = match is_database {
+            true => self.database(file, full, path, stat, entry)?,
+            false => {
+                let subject = Subject { path, stat, kind, private: Private::No, base: None };
+                self.files.store(file, subject, &mut self.packer)?
+            }
+        };
+        let Content { chunks, hash, size, refs } = match stored {
+            Ok(content) => content,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        self.progress.read += Bytes(size);
+        entry.chunks = Some(chunks);
+        entry.hash = Some(hash);
+        entry.size = Some(Bytes(size));
+        Ok(Ok(refs))
+    }
+
+    /// Stores a database: as it is if nobody has it open, else a checked copy.
+    fn database(
+        &mut self,
+        file: File,
+        full: &Path,
+        path: &Name,
+        stat: &Stat,
+        entry: &mut Entry,
+    ) -> Result<Result<Content, FileProblem>, SnapshotError> {
+        let plan = self.context.plan;
+        let (mut file, mut stat, mut private) = (file, *stat, Private::No);
+        let staging = plan.work.join("staging.sqlite");
+        let state = database::state(full, &file);
+        if state != State::Closed {
+            let work = |source| SnapshotError::Work { what: "preparing", path: plan.work.clone(), source };
+            std::fs::create_dir_all(&plan.work).map_err(work)?;
+            crate::store_file::private_file(&staging).map_err(work)?;
+            match database::copy(full, state, &staging) {
+                Ok(facts) => entry.database = Some(facts),
+                Err(database::DatabaseError::Changed) => return Ok(Err(FileProblem::Changing)),
+                Err(error) => return Ok(Err(error.into())),
+            }
+            file = File::open(&staging).map_err(work)?;
+            stat.size = file.metadata().map_err(work)?.len();
+            entry.holes = Vec::new();
+            private = Private::Yes;
+        }
+        let mut base = Base::open(&plan.work.join("bases"), self.catalog, &plan.job, path, self.db_chunk)?;
+        let subject = Subject { path, stat: &stat, kind: PackKind::Warm, private, base: Some(&mut base) };
+        let stored = self.files.store(file, subject, &mut self.packer)?;
+        if private == Private::Yes {
+            let _ = std::fs::remove_file(&staging);
+        }
+        if stored.is_ok() {
+            self.catalog.transaction(|| self.catalog.set_base_blocks(&plan.job, path, base.blocks()))?;
+        }
+        Ok(stored)
+    }
+}
