@@ -23,6 +23,7 @@ use crate::settings::RepositorySettings;
 use crate::{BackupSettings, Engine, EngineError, Settings, StoreOpener, StoreSettings};
 
 /// Who founds.
+#[allow(clippy::large_enum_variant)] // one of a kind, short-lived
 pub enum Founder {
     /// Somebody whose identity is at hand.
     Identity(IdentityFile),

@@ -19,6 +19,7 @@ use crate::settings::RepositorySettings;
 use crate::{BackupSettings, Engine, EngineError, Settings, StoreOpener, StoreSettings, index_sync, repository};
 
 /// With what a machine joins.
+#[allow(clippy::large_enum_variant)] // one of a kind, short-lived
 pub enum JoinWith {
     /// An identity: everything comes back; the machine is enrolled if the
     /// identity carries the owner key.

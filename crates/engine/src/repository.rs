@@ -58,7 +58,7 @@ impl Repository {
             return Ok(key.clone());
         }
         let found = self.open_keys(identity)?.into_iter().find_map(|o| match o {
-            keys::Opened::Owner(key) => Some(key),
+            keys::Opened::Owner(key) => Some(*key),
             keys::Opened::Keys(_) => None,
         });
         found.ok_or(EngineError::NotOwner)

@@ -150,8 +150,9 @@ mod tests {
         let cutter = Cutter::new(&chunking(), &IdKey::new([9; 32]));
         let naive = |bytes: &[u8]| {
             let mut h = 0u64;
-            for at in 16 * 1024 - 64..bytes.len().min(64 * 1024) {
-                h = h.wrapping_mul(2).wrapping_add(cutter.table[usize::from(bytes[at])]);
+            let end = bytes.len().min(64 * 1024);
+            for (at, byte) in bytes.iter().enumerate().take(end).skip(16 * 1024 - 64) {
+                h = h.wrapping_mul(2).wrapping_add(cutter.table[usize::from(*byte)]);
                 if at + 1 > 16 * 1024 && h >> 52 == 0 {
                     return at + 1;
                 }

@@ -25,8 +25,11 @@ use crate::trust::Trust;
 use crate::unpack::{self, OpenPack};
 use crate::{FormatError, IdKey, canon, paper, seal};
 
+/// A target: reads hostile bytes.
+pub type Target = fn(&[u8]);
+
 /// All targets by name; `fuzz/corpus/` has a folder for each.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[
+pub const TARGETS: &[(&str, Target)] = &[
     ("age_open", age_open),
     ("condemned", condemned),
     ("header", header),

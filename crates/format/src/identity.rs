@@ -11,9 +11,9 @@ use crate::{FormatError, seal};
 
 const OWNER_HRP: &str = "darkslide-owner-";
 const OWNER_COMMENT: &str = "# darkslide owner key: ";
-/// Work factor above which an encrypted identity file is refused: about a
-/// minute on a common machine.
-const SCRYPT_LOG_N_MAX: u8 = 22;
+/// Work factor above which an encrypted identity file is refused: 1 GiB of
+/// memory and some seconds; age itself writes 18.
+const SCRYPT_LOG_N_MAX: u8 = 20;
 
 /// Identities that open things: the user's, and the epochs'. Shared by threads.
 #[derive(Clone, Default)]
@@ -62,6 +62,7 @@ impl IdentityFile {
 
     /// True if these bytes are an age file: an identity behind a passphrase.
     pub fn is_encrypted(bytes: &[u8]) -> bool {
+        let bytes = bytes.trim_ascii_start();
         bytes.starts_with(b"age-encryption.org/") || bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----")
     }
 
@@ -91,7 +92,7 @@ impl IdentityFile {
         use std::io::Read as _;
         let bad = |e: std::io::Error| FormatError::BadIdentity(e.to_string());
         let mut binary = Vec::new();
-        age::armor::ArmoredReader::new(bytes).take(1 << 20).read_to_end(&mut binary).map_err(bad)?;
+        age::armor::ArmoredReader::new(bytes.trim_ascii_start()).take(1 << 20).read_to_end(&mut binary).map_err(bad)?;
         let mut identity = age::scrypt::Identity::new(passphrase.clone());
         identity.set_max_work_factor(SCRYPT_LOG_N_MAX);
         let plain = seal::open(&binary, &[&identity], 1 << 20).map_err(|e| match e {

@@ -158,7 +158,7 @@ pub enum Opened {
     /// The repository's secrets.
     Keys(Box<RepositoryKeys>),
     /// The owner key.
-    Owner(SecretKey),
+    Owner(Box<SecretKey>),
 }
 
 /// Opens a keys object and checks it against the signed facts.
@@ -177,7 +177,7 @@ pub fn open(
         let seed: [u8; 32] = seed.0.try_into().map_err(|_| missing("owner_key of 32 bytes"))?;
         let key = SecretKey::from_seed(&seed);
         return match key.public() == header.owner_key()? {
-            true => Ok(Opened::Owner(key)),
+            true => Ok(Opened::Owner(Box::new(key))),
             false => Err(FormatError::WrongKeys { what: "owner key" }),
         };
     }

@@ -11,6 +11,7 @@ pub mod chunking;
 pub mod config;
 mod error;
 pub mod frame;
+pub mod fuzzing;
 pub mod identity;
 pub mod index;
 pub mod keys;

@@ -206,12 +206,13 @@ pub trait PageSource {
     fn page(&mut self, id: ChunkId) -> Result<Vec<u8>, Self::Error>;
 }
 
+/// Gets each entry of a folder.
+pub type OnEntry<'e, S> = dyn FnMut(&mut S, Entry) -> Result<(), <S as PageSource>::Error> + 'e;
+/// Gets each page of a folder or list.
+type OnPage<'e, S> = dyn FnMut(&mut S, Page) -> Result<(), <S as PageSource>::Error> + 'e;
+
 /// Calls `each` for every entry of a folder, in order.
-pub fn for_each_entry<S: PageSource>(
-    source: &mut S,
-    top: ChunkId,
-    each: &mut dyn FnMut(&mut S, Entry) -> Result<(), S::Error>,
-) -> Result<(), S::Error> {
+pub fn for_each_entry<S: PageSource>(source: &mut S, top: ChunkId, each: &mut OnEntry<'_, S>) -> Result<(), S::Error> {
     let mut last: Option<Vec<u8>> = None;
     walk(source, top, Family::Dir, 0, &mut |source, page: Page| {
         for entry in page.entries {
@@ -253,7 +254,7 @@ fn walk<S: PageSource>(
     id: ChunkId,
     family: Family,
     depth: usize,
-    each: &mut dyn FnMut(&mut S, Page) -> Result<(), S::Error>,
+    each: &mut OnPage<'_, S>,
 ) -> Result<(), S::Error> {
     FormatError::limit("the nesting of pages", depth as u64, PAGE_NESTING_MAX as u64)?;
     let bytes = source.page(id)?;

@@ -120,6 +120,7 @@ impl age::Identity for CaptureIdentity<'_> {
 /// Reads the header at the start of `file` with the identities; what is needed
 /// to open the payload, whose sealed bytes start at [`Opener::payload_at`].
 pub fn open_head(file: &[u8], identities: &[&dyn age::Identity]) -> Result<Opener, FormatError> {
+    strict_header(file)?;
     let key = RefCell::new(None);
     let capture: Vec<_> = identities.iter().map(|inner| CaptureIdentity { inner: *inner, key: &key }).collect();
     let mut rest: &[u8] = &file[..file.len().min(HEADER_MAX)];
@@ -130,6 +131,28 @@ pub fn open_head(file: &[u8], identities: &[&dyn age::Identity]) -> Result<Opene
     let nonce: [u8; 16] = file[at - 16..at].try_into().map_err(|_| FormatError::BadHeader("no nonce".into()))?;
     let file_key = key.into_inner().ok_or(FormatError::NotARecipient)?;
     Ok(Opener::new(StreamKey::derive(&file_key, &nonce)?, at as u64))
+}
+
+/// Lines that a header may have: hundreds of recipients. The age crate reads a
+/// header anew for each line, so more would be a way to keep it busy.
+const HEADER_LINES_MAX: usize = 1024;
+
+/// Refuses what the age crate still accepts of old drafts: a stanza whose body
+/// does not end in a line of less than 64 characters.
+fn strict_header(file: &[u8]) -> Result<(), FormatError> {
+    let bad = |detail: &str| Err(FormatError::BadHeader(detail.into()));
+    let mut in_body = false;
+    for (n, line) in file[..file.len().min(HEADER_MAX)].split(|b| *b == b'\n').enumerate() {
+        match line {
+            _ if n == 0 => {}
+            _ if n > HEADER_LINES_MAX => return bad("it has too many lines"),
+            [b'-', ..] if in_body => return bad("a stanza without its short last line"),
+            [b'-', b'-', b'-', ..] => return Ok(()),
+            [b'-', b'>', ..] => in_body = true,
+            _ => in_body &= line.len() >= 64,
+        }
+    }
+    Ok(())
 }
 
 fn header_error(error: age::DecryptError) -> FormatError {

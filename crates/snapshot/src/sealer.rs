@@ -66,10 +66,10 @@ impl Sealer {
     /// Hands a pack over; waits while another one is being sealed.
     pub fn send(&mut self, job: Job) -> Result<(), SnapshotError> {
         self.flying += 1;
-        match self.jobs.as_ref().map(|jobs| jobs.send(job)) {
-            Some(Ok(())) => Ok(()),
+        match self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok()) {
+            true => Ok(()),
             // The thread ended with an error; that one is waiting to be read.
-            _ => Err(self.done.try_iter().find_map(Result::err).unwrap_or(SnapshotError::SealerGone)),
+            false => Err(self.done.try_iter().find_map(Result::err).unwrap_or(SnapshotError::SealerGone)),
         }
     }
 

@@ -249,7 +249,7 @@ impl<'r> Visitor<'r> {
     }
 
     fn pages(&self, subs: &[(Name, Vec<u8>)]) -> Pages<'r> {
-        let mut subs = subs.to_vec().into_iter();
+        let mut subs = subs.iter().cloned().collect::<Vec<_>>().into_iter();
         let next_sub = subs.next();
         Pages { builder: PageBuilder::dir(self.key), refs: Vec::new(), subs, next_sub }
     }
