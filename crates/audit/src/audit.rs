@@ -8,7 +8,7 @@ use darkslide_catalog::{Catalog, Trusted};
 use darkslide_format::identity::Identities;
 use darkslide_format::index::Segment;
 use darkslide_format::keys::KeyPair;
-use darkslide_format::limits::{LARGE_PLAIN_MAX, LARGE_SEALED_MAX, REFS_CHAIN_MAX, SMALL_PLAIN_MAX, SMALL_SEALED_MAX};
+use darkslide_format::limits::{LARGE_PLAIN_MAX, LARGE_SEALED_MAX, SMALL_PLAIN_MAX, SMALL_SEALED_MAX};
 use darkslide_format::names::{self, Kind};
 use darkslide_format::pages::{Descend, PageSource, chunks_of, for_each_below};
 use darkslide_format::signed::DocType;
@@ -283,7 +283,7 @@ impl<'a> Audit<'a> {
                 self.report.add(Severity::Damage, Some(&name), "the list of the packs that it needs is missing");
             }
             for refs_of in own {
-                match resolve(refs_of, refs) {
+                match refs_of.resolve(refs) {
                     Ok(packs) => {
                         let gone: Vec<_> = packs.iter().filter(|p| !self.whole(p)).cloned().collect();
                         for pack in packs.iter().filter(|p| !self.indexed.contains_key(*p)) {
@@ -417,26 +417,4 @@ fn listed(catalog: &Catalog, entry: &Entry, chunk: ChunkId) -> bool {
         _ => darkslide_format::manifest::PackKind::Cold,
     };
     catalog.locations(kind.code(), chunk, Trusted::No).is_ok_and(|places| !places.is_empty())
-}
-
-/// All packs that a refs object stands for.
-fn resolve(refs: &Refs, all: &HashMap<ObjectId, Refs>) -> Result<BTreeSet<ObjectName>, String> {
-    let mut chain = vec![refs];
-    while let Some(base) = chain.last().and_then(|r| r.base) {
-        if chain.len() >= REFS_CHAIN_MAX {
-            return Err("the chain of its refs is too long, or loops".into());
-        }
-        match all.get(&base) {
-            Some(next) => chain.push(next),
-            None => return Err(format!("refs/{base}.age, on which its refs build, is missing or damaged")),
-        }
-    }
-    let mut packs = BTreeSet::new();
-    for refs in chain.into_iter().rev() {
-        packs.extend(refs.add.iter().cloned());
-        refs.remove.iter().for_each(|gone| {
-            packs.remove(gone);
-        });
-    }
-    Ok(packs)
 }

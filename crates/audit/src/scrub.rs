@@ -61,22 +61,35 @@ pub fn scrub(context: &ScrubContext<'_>, rng: &mut dyn Rng) -> Result<Report, Au
     let mut seed = [0; 8];
     rng.fill(&mut seed);
     let mut order = SeededRng::new(u64::from_le_bytes(seed));
-    let mut queue: Vec<Listed> = list_all(context.store, "")?
+    let mut all: Vec<Listed> = list_all(context.store, "")?
         .into_iter()
         .filter(|l| names::parse(&l.name).is_some_and(|p| p.id.is_some() && p.kind != Kind::Condemned))
-        .filter(|_| match context.sample {
-            Sample::All => true,
-            Sample::Percent(share) => order.below(100) < u64::from(share),
-        })
         .collect();
+    let mut chosen = |_: &Listed| match context.sample {
+        Sample::All => true,
+        Sample::Percent(share) => order.below(100) < u64::from(share),
+    };
+    let mut queue: Vec<Listed> = all.extract_if(.., |l| chosen(l)).collect();
+    if queue.is_empty() {
+        // A small share of few objects is still one of them.
+        queue.extend(all.into_iter().next());
+    }
     queue.reverse();
     let mut checksums = HashMap::new();
     Catalog::open(context.catalog)?.for_each_pack::<AuditError>(|_, facts, _, _| {
         checksums.insert(facts.name, facts.crc64);
         Ok(())
     })?;
+    let listed: std::collections::HashSet<ObjectName> =
+        list_all(context.store, "")?.into_iter().map(|l| l.name).collect();
+    let mut report = Report::default();
+    let mut missing: Vec<&ObjectName> = checksums.keys().filter(|name| !listed.contains(*name)).collect();
+    missing.sort();
+    for name in missing {
+        report.add(Severity::Damage, Some(name), "is in the index and missing from the store");
+    }
     let expected = queue.iter().map(|l| l.size).sum();
-    let shared = Shared { context, queue: Mutex::new(queue), report: Mutex::default(), checksums, expected };
+    let shared = Shared { context, queue: Mutex::new(queue), report: Mutex::new(report), checksums, expected };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..2).map(|_| scope.spawn(|| work(&shared))).collect();
         workers.into_iter().try_for_each(|w| w.join().unwrap_or(Err(AuditError::Cancelled)))

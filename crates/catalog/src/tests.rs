@@ -1,3 +1,5 @@
+//! The catalog on small data.
+
 use super::*;
 use darkslide_words::{Bytes, ChunkId, Name, ObjectName, Time};
 

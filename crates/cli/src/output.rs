@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use darkslide_engine::{EngineError, ErrorKind, FormatError};
+use darkslide_engine::{EngineError, ErrorKind};
 use serde_json::{Value, json};
 
 /// The published exit codes.
@@ -46,9 +46,6 @@ pub fn fail(error: &anyhow::Error, as_json: bool) -> Exit {
         Some(ErrorKind::Refused) => Exit::Refused,
         Some(ErrorKind::Cancelled) => Exit::Cancelled,
         Some(ErrorKind::User) => Exit::Usage,
-        _ if error.downcast_ref::<FormatError>().is_some_and(|e| matches!(e, FormatError::BadRecipient { .. })) => {
-            Exit::Usage
-        }
         _ => Exit::Failed,
     };
     let text = chain(error);

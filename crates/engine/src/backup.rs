@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use darkslide_catalog::{Catalog, PackSet};
 use darkslide_snapshot::{
-    BackupPlan, CHECKPOINT_EVERY, Context, Done, EmptyLibrary, OneFileSystem, Reading, Replicated, Rules, replicate,
+    BackupPlan, CHECKPOINT_EVERY, Context, Done, EmptyLibrary, OneFileSystem, Reading, RefsReader, Replicated, Rules,
+    replicate,
 };
 use darkslide_words::Name;
 
@@ -52,7 +53,8 @@ impl Engine {
         if writer.repository != repo.trust.repository() {
             return Err(EngineError::Exchanged { store: repo.store().label(), what: "repository" });
         }
-        let (replicated, behind) = replicate(&repo.reached.stores, observer)?;
+        let refs = RefsReader { trust: &repo.trust, index: &writer.secrets.index };
+        let (replicated, behind) = replicate(&repo.reached.stores, &refs, observer)?;
         let catalog = Catalog::open(&self.catalog_path())?;
         let mut refused: Vec<String> = repo.refused.drain(..).map(|(n, e)| format!("{n}: {e}")).collect();
         let segments = index_sync::segments(&catalog, repo.store(), &repo.trust, &writer.secrets.index)?;

@@ -265,6 +265,8 @@ impl EngineError {
             | Self::LastRecipient { .. }
             | Self::Running
             | Self::Pattern(_)
+            | Self::Format(darkslide_format::FormatError::BadRecipient { .. })
+            | Self::Chunk(darkslide_restore::ChunkError::NotCached { .. })
             | Self::Restore(RestoreError::NotInSnapshot { .. }) => ErrorKind::User,
             Self::Exchanged { .. }
             | Self::RolledBack { .. }

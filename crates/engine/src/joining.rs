@@ -76,7 +76,12 @@ impl Engine {
             stores.push(opener.open(settings)?);
         }
         let first = stores.first().ok_or_else(|| EngineError::NoStore { detail: "none is named".into() })?;
-        let (trust, refused) = repository::load_trust(&**first, None)?;
+        let (mut trust, mut refused) = repository::load_trust(&**first, None)?;
+        for store in &stores[1..] {
+            let (merged, more) = repository::load_trust(&**store, Some(trust))?;
+            trust = merged;
+            refused.extend(more);
+        }
         let settings = settings_for(&options, &trust)?;
         let state = settings.state_dir();
         make_private(&state)?;
@@ -119,10 +124,15 @@ fn recognise(
     repo: &repository::Repository,
     confirmed: Option<&str>,
 ) -> Result<(), EngineError> {
-    let Some(own) = identity.owner() else { return Ok(()) };
     let shown = repo.trust.header().owner_key()?;
     let text = canon::encode(shown.as_bytes());
-    match own.public() == shown || confirmed == Some(text.as_str()) {
+    let good = match (confirmed, identity.owner()) {
+        (Some(confirmed), _) => confirmed == text,
+        (None, Some(own)) => own.public() == shown,
+        // A recipient's file names no owner: the first contact decides.
+        (None, None) => true,
+    };
+    match good {
         true => Ok(()),
         false => Err(EngineError::OtherOwner { owner: text }),
     }

@@ -28,10 +28,12 @@ programs: age (age-encryption.org), zstd (RFC 8878) and tar (POSIX).
        age -d -i KEY \"$pack\" | zstd -dc | tar x --keep-newer-files -C /elsewhere/out
      done
 
-   gives every file that was wholly new when it was stored, under its own path.
+   gives every file that was wholly new when it was stored, under its own path
+   (not empty files, folders and links: those have no bytes).
    Files larger than a pack come in parts; join them, for example
      cat clip.mov.darkslide-part-* > clip.mov
-   (tar says of files that it kept a newer one: that is meant.)
+   (tar says of files that it kept a newer one, and of a keyword `hdrcharset`: both
+   are harmless.)
    What is left in .darkslide/ are single chunks of files that were stored
    before in part, and one .json for each pack that says how they belong
    together (\"recipes\"); recover.py puts them together.

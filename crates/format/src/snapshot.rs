@@ -1,8 +1,11 @@
 //! Snapshots, refs and tombstones.
 
+use std::collections::{BTreeSet, HashMap};
+
 use darkslide_words::{Bytes, Count, Name, ObjectId, ObjectName, RepositoryId, Time, WriterId};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::REFS_CHAIN_MAX;
 use crate::tree::{Entry, EntryKind};
 use crate::{FormatError, canon};
 
@@ -103,6 +106,29 @@ impl Refs {
     /// Parses and checks a payload.
     pub fn parse(payload: &[u8], repository: RepositoryId) -> Result<Self, FormatError> {
         canon::checked("refs", payload, Some(repository))
+    }
+
+    /// All packs that it stands for, with those on which it builds; or why that
+    /// cannot be told.
+    pub fn resolve(&self, all: &HashMap<ObjectId, Refs>) -> Result<BTreeSet<ObjectName>, String> {
+        let mut chain = vec![self];
+        while let Some(base) = chain.last().and_then(|r| r.base) {
+            if chain.len() >= REFS_CHAIN_MAX {
+                return Err("the chain of its refs is too long, or loops".into());
+            }
+            match all.get(&base) {
+                Some(next) => chain.push(next),
+                None => return Err(format!("refs/{base}.age, on which its refs build, is missing or damaged")),
+            }
+        }
+        let mut packs = BTreeSet::new();
+        for refs in chain.into_iter().rev() {
+            packs.extend(refs.add.iter().cloned());
+            refs.remove.iter().for_each(|gone| {
+                packs.remove(gone);
+            });
+        }
+        Ok(packs)
     }
 }
 

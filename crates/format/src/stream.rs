@@ -16,7 +16,8 @@ use crate::seal::Head;
 pub const SEGMENT: usize = 64 * 1024;
 /// Bytes that authentication adds to each.
 pub const TAG: usize = 16;
-const STRIDE: usize = SEGMENT + TAG;
+/// Sealed bytes of a full segment.
+pub const STRIDE: usize = SEGMENT + TAG;
 
 /// The key of one payload.
 pub struct StreamKey(LessSafeKey);

@@ -8,6 +8,9 @@ use crate::manifest::{ChunkRow, Manifest};
 use crate::signed::{self, DocType, PublicKey};
 use crate::{FormatError, IdKey, seal, stream};
 
+/// Sealed bytes opened at a time.
+const PIECE: usize = 16 * stream::STRIDE;
+
 /// A pack's zstd stream, opened whole.
 pub struct OpenPack {
     /// The concatenated frames.
@@ -29,9 +32,15 @@ impl OpenPack {
         FormatError::limit("a pack", sealed.len() as u64, crate::limits::PACK_MAX)?;
         let opener = seal::open_head(sealed, identities)?;
         let last = opener.last_segment(sealed.len() as u64).ok_or(FormatError::Tampered { segment: 0 })?;
-        let mut payload = sealed[opener.payload_at() as usize..].to_vec();
+        let payload = &sealed[opener.payload_at() as usize..];
         let mut plain = Vec::with_capacity(stream::plain_len(payload.len() as u64).unwrap_or(0) as usize);
-        opener.open_segments(0, last, &mut payload, &mut plain)?;
+        let mut scratch = Vec::with_capacity(PIECE);
+        // Piece by piece: the sealed bytes stay as they are, and are not copied whole.
+        for (n, piece) in payload.chunks(PIECE).enumerate() {
+            scratch.clear();
+            scratch.extend_from_slice(piece);
+            opener.open_segments((n * PIECE / stream::STRIDE) as u64, last, &mut scratch, &mut plain)?;
+        }
         Ok(Self { stream: plain })
     }
 

@@ -304,7 +304,7 @@ impl PageSource for Pages<'_> {
                 _ => {}
             }
         }
-        let Some(reader) = self.reader.as_deref_mut() else { return Err(ChunkError::Unlisted { id }) };
+        let Some(reader) = self.reader.as_deref_mut() else { return Err(ChunkError::NotCached { id }) };
         let mut page = Vec::new();
         reader.append_checked(PackKind::Trees, id, &mut page)?;
         Ok(page)

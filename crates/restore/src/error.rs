@@ -17,6 +17,12 @@ pub enum ChunkError {
         /// The chunk.
         id: ChunkId,
     },
+    /// The page is not in this machine's cache.
+    #[error("this machine did not write that snapshot: `--identity FILE` opens it")]
+    NotCached {
+        /// The page.
+        id: ChunkId,
+    },
     /// Its pack is damaged or does not open.
     #[error("pack {pack}: {source}")]
     Pack {

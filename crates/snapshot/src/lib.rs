@@ -28,7 +28,7 @@ pub use convert::{chunk_facts, index_pack, pack_facts};
 pub use error::SnapshotError;
 pub use execute::{Context, Done, Failure, WriterSecrets, backup};
 pub use plan::{BackupPlan, CHECKPOINT_EVERY, EmptyLibrary, Reading};
-pub use replicate::{Replicated, replicate};
+pub use replicate::{RefsReader, Replicated, replicate};
 pub use rules::{DEFAULT_EXCLUDES, OneFileSystem, Rules, RulesError};
 
 use darkslide_words::{Bytes, Count, Name};

@@ -2,14 +2,19 @@
 //! not, in the order of writing, so that a snapshot is never there before what
 //! it needs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use darkslide_format::keys::KeyPair;
+use darkslide_format::limits::{LARGE_PLAIN_MAX, LARGE_SEALED_MAX};
 use darkslide_format::names::{self, Kind};
-use darkslide_format::object_id;
+use darkslide_format::signed::DocType;
+use darkslide_format::snapshot::Refs;
 use darkslide_format::stream::crc64;
+use darkslide_format::trust::{Standing, Trust};
+use darkslide_format::{frame, object_id, seal};
 use darkslide_store::{PutFacts, Store, StoreError};
-use darkslide_words::{Bytes, Count, ObjectName, Temperature};
+use darkslide_words::{Bytes, Count, ObjectId, ObjectName, Temperature};
 
 use crate::{Observer, SnapshotError};
 
@@ -48,74 +53,149 @@ fn inventory(store: &dyn Store) -> Result<HashMap<ObjectName, u64>, StoreError> 
     Ok(all)
 }
 
+/// What tells which packs a snapshot needs.
+pub struct RefsReader<'a> {
+    /// Who may sign.
+    pub trust: &'a Trust,
+    /// Opens refs.
+    pub index: &'a KeyPair,
+}
+
+type Inventory = HashMap<ObjectName, u64>;
+
 /// Copies from the others what each store lacks. For each store nothing if it
 /// has everything now, else why not.
 pub fn replicate(
     stores: &[Arc<dyn Store>],
+    refs: &RefsReader<'_>,
     observer: &dyn Observer,
 ) -> Result<(Replicated, Vec<Option<String>>), SnapshotError> {
     let mut done = Replicated::default();
     if stores.len() < 2 {
         return Ok((done, vec![None; stores.len()]));
     }
-    let inventories: Vec<Result<_, StoreError>> = stores.iter().map(|s| inventory(&**s)).collect();
-    let mut all: HashMap<&ObjectName, usize> = HashMap::new();
+    let inventories: Vec<Result<Inventory, StoreError>> = stores.iter().map(|s| inventory(&**s)).collect();
+    // Every place of a name, the longest first: a shorter one was cut off.
+    let mut all: HashMap<&ObjectName, Vec<(u64, usize)>> = HashMap::new();
     for (n, inventory) in inventories.iter().enumerate() {
-        for name in inventory.iter().flatten() {
-            all.entry(name.0).or_insert(n);
+        for (name, size) in inventory.iter().flatten() {
+            all.entry(name).or_default().push((*size, n));
         }
     }
+    all.values_mut().for_each(|places| places.sort_by_key(|(size, n)| (std::cmp::Reverse(*size), *n)));
     let mut behind = Vec::new();
     for (n, inventory) in inventories.iter().enumerate() {
         behind.push(match inventory {
             Err(error) => Some(error.to_string()),
-            Ok(inventory) => {
-                let mut lacks: Vec<(&ObjectName, usize)> = all
-                    .iter()
-                    .filter(|(name, from)| **from != n && !inventory.contains_key(**name))
-                    .map(|(name, from)| (*name, *from))
-                    .collect();
-                lacks.sort_by_key(|(name, _)| (rank(name), (*name).clone()));
-                copy(stores, n, &lacks, &mut done, observer)?
-            }
+            Ok(inventory) => Copying { stores, all: &all, refs, observer }.bring_up(n, inventory, &mut done)?,
         });
     }
-    // A store that nobody can read from is no reason to stop: it is behind.
     Ok((done, behind))
+}
+
+struct Copying<'a> {
+    stores: &'a [Arc<dyn Store>],
+    all: &'a HashMap<&'a ObjectName, Vec<(u64, usize)>>,
+    refs: &'a RefsReader<'a>,
+    observer: &'a dyn Observer,
+}
+
+impl Copying<'_> {
+    /// Copies what one store lacks; why it is still behind, if it is.
+    fn bring_up(
+        &self,
+        to: usize,
+        inventory: &Inventory,
+        done: &mut Replicated,
+    ) -> Result<Option<String>, SnapshotError> {
+        let mut failed: BTreeMap<ObjectName, String> = BTreeMap::new();
+        let mut lacks = Vec::new();
+        for (name, places) in self.all {
+            match inventory.get(*name) {
+                None => lacks.push(*name),
+                Some(size) if *size < places[0].0 => {
+                    let what = format!("{name} is truncated there; remove it, and it is copied again");
+                    failed.insert((*name).clone(), what);
+                }
+                Some(_) => {}
+            }
+        }
+        lacks.sort_by_key(|name| (rank(name), (*name).clone()));
+        for name in lacks {
+            if self.observer.cancelled() {
+                return Err(SnapshotError::Cancelled);
+            }
+            let Some(parsed) = names::parse(name) else { continue };
+            // A snapshot is never there before what it needs.
+            if parsed.kind == Kind::Snapshots && !failed.is_empty() && self.needs_any(parsed, &failed) {
+                continue;
+            }
+            match self.copy(name, parsed, to) {
+                Ok(bytes) => {
+                    done.objects += Count(1);
+                    done.bytes += bytes;
+                }
+                Err(why) => {
+                    failed.insert(name.clone(), why);
+                }
+            }
+        }
+        Ok(failed.into_values().next())
+    }
+
+    fn copy(&self, name: &ObjectName, parsed: names::Parsed, to: usize) -> Result<Bytes, String> {
+        let mut why = format!("{name} is nowhere to be had");
+        for (_, from) in self.all.get(name).into_iter().flatten().filter(|(_, from)| *from != to) {
+            match copy_one(&*self.stores[*from], &*self.stores[to], name, parsed) {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => why = error,
+            }
+        }
+        Err(why)
+    }
+
+    /// True if the snapshot needs one of these objects, or if that cannot be told.
+    fn needs_any(&self, snapshot: names::Parsed, failed: &BTreeMap<ObjectName, String>) -> bool {
+        let all = self.all_refs();
+        let own: Vec<&Refs> = all.values().filter(|r| Some(r.snapshot_time) == snapshot.time).collect();
+        own.is_empty()
+            || own.iter().any(|refs| match refs.resolve(&all) {
+                Ok(packs) => packs.iter().any(|pack| failed.contains_key(pack)),
+                Err(_) => true,
+            })
+    }
+
+    fn all_refs(&self) -> HashMap<ObjectId, Refs> {
+        let mut out = HashMap::new();
+        for (name, places) in self.all {
+            let Some(id) = names::parse(name).filter(|p| p.kind == Kind::Refs).and_then(|p| p.id) else { continue };
+            for (_, from) in places {
+                let Ok(bytes) = self.stores[*from].read(name, None).and_then(|r| r.bytes(name)) else { continue };
+                if let Some(refs) = self.refs.parse(id, &bytes) {
+                    out.insert(id, refs);
+                    break;
+                }
+            }
+        }
+        out
+    }
+}
+
+impl RefsReader<'_> {
+    fn parse(&self, id: ObjectId, bytes: &[u8]) -> Option<Refs> {
+        if object_id(bytes) != id {
+            return None;
+        }
+        let packed = seal::open(bytes, &[self.index.identity()], LARGE_SEALED_MAX).ok()?;
+        let document = frame::unpack_json("refs", &packed, LARGE_PLAIN_MAX).ok()?;
+        let (verified, standing) = self.trust.by_writer(DocType::Refs, &document).ok()?;
+        (standing != Standing::Unknown).then(|| Refs::parse(verified.payload, self.trust.repository()).ok())?
+    }
 }
 
 fn rank(name: &ObjectName) -> usize {
     let kind = names::parse(name).map(|p| p.kind);
     ORDER.iter().position(|k| Some(*k) == kind).unwrap_or(ORDER.len())
-}
-
-fn copy(
-    stores: &[Arc<dyn Store>],
-    to: usize,
-    lacks: &[(&ObjectName, usize)],
-    done: &mut Replicated,
-    observer: &dyn Observer,
-) -> Result<Option<String>, SnapshotError> {
-    let mut failed = None;
-    for (name, from) in lacks {
-        if observer.cancelled() {
-            return Err(SnapshotError::Cancelled);
-        }
-        let Some(parsed) = names::parse(name) else {
-            continue;
-        };
-        if failed.is_some() && parsed.kind == Kind::Snapshots {
-            break;
-        }
-        match copy_one(&*stores[*from], &*stores[to], name, parsed) {
-            Ok(bytes) => {
-                done.objects += Count(1);
-                done.bytes += bytes;
-            }
-            Err(error) => failed = Some(error),
-        }
-    }
-    Ok(failed)
 }
 
 fn copy_one(from: &dyn Store, to: &dyn Store, name: &ObjectName, parsed: names::Parsed) -> Result<Bytes, String> {

@@ -249,7 +249,8 @@ impl<'r> Visitor<'r> {
     }
 
     fn pages(&self, subs: &[(Name, Vec<u8>)]) -> Pages<'r> {
-        let mut subs = subs.iter().cloned().collect::<Vec<_>>().into_iter();
+        let owned: Vec<(Name, Vec<u8>)> = subs.to_vec();
+        let mut subs = owned.into_iter();
         let next_sub = subs.next();
         Pages { builder: PageBuilder::dir(self.key), refs: Vec::new(), subs, next_sub }
     }
@@ -397,7 +398,7 @@ impl<'r> Visitor<'r> {
         entry.tree = page;
         let json = canon::to_bytes(&entry)?;
         let changed = row.entry.as_deref() != Some(&json);
-        if changed && !path.is_empty() && !same_but_tree(row.entry.as_deref(), &bare) {
+        if !path.is_empty() && (self.strict || (changed && !same_but_tree(row.entry.as_deref(), &bare))) {
             let at = self.packer.recipe(PackKind::Warm, Recipe { entry: bare, path: path.clone() })?;
             // With its pages' packs, or beside those of before.
             match &mut refs {

@@ -1,3 +1,5 @@
+//! A directory as a store, and what goes wrong with disks.
+
 use super::*;
 use darkslide_words::{FixedClock, SystemClock, Temperature};
 

@@ -105,10 +105,8 @@ fn racers_have_one_winner(store: &dyn Store) {
             .count()
     });
     assert_eq!(created, 1);
-    let ReadOutcome::Bytes(bytes) = store.read(&name("race"), None).expect("read") else {
-        // invariant: a check
-        panic!("the race left nothing")
-    };
+    let left = store.read(&name("race"), None).expect("read"); // invariant: a check
+    let ReadOutcome::Bytes(bytes) = left else { panic!("the race left nothing") };
     assert!(bytes.len() == 100 && bytes.iter().all(|b| *b == bytes[0]), "no mixture");
 }
 

@@ -113,6 +113,7 @@ fn tell(report: &Report, as_json: bool, what: &str) -> Exit {
         let verdict = match (damages, report.count(Severity::Warning)) {
             (0, 0) => "nothing wrong".to_string(),
             (0, warnings) => format!("no damage, {warnings} warnings"),
+            (1, _) => "1 DAMAGE; `restore` still gets everything that does not need it".to_string(),
             (damages, _) => format!("{damages} DAMAGES; `restore` still gets everything that does not need them"),
         };
         output::line(verdict);

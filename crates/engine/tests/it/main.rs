@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod detect;
 mod harness;
+mod regressions;
 mod roundtrip;
 mod stores;
 mod trust;

@@ -86,6 +86,14 @@ impl Visitor<'_> {
         let json = canon::to_bytes(&short)?;
         let mut recipe = None;
         let differs = before.as_ref().is_none_or(|b| b.entry != json);
+        // Also where the content is stored anew because its pack was lost: the recipe
+        // may have been in that one.
+        let again = refs.iter().any(|r| matches!(r, PackRef::Flying(_)))
+            || before.as_ref().is_some_and(|b| b.packs.iter().any(|p| self.context.unreliable.contains(p)));
+        if again && !differs {
+            recipe =
+                Some(self.packer.recipe(class_kind(entry.class), Recipe { entry: entry.clone(), path: path.clone() })?);
+        }
         if differs {
             let counts = &mut self.tally.counts;
             match before {

@@ -1,0 +1,16 @@
+//! The binary `darkslide` as a user runs it: commands, exit codes, keys, crashes, a
+//! full disk, and recovery with nothing but `age`, `zstd`, `tar` and `python3`.
+//!
+//! Every test works in a temporary folder of its own. Tools that are missing fail
+//! the tests that need them: silence would look like proof.
+
+#![allow(clippy::unwrap_used)]
+
+mod commands;
+mod exits;
+mod harness;
+mod keys;
+mod library;
+mod mishaps;
+mod recovery;
+mod trees;
