@@ -126,7 +126,10 @@ impl Settings {
 
     /// A job by name; the only one where none is named.
     pub fn job(&self, name: Option<&str>) -> Result<&BackupSettings, EngineError> {
-        let known = || self.backups.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", ");
+        let known = || match self.backups.is_empty() {
+            true => "none. Add a [[backup]] with a name and a library".to_string(),
+            false => self.backups.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", "),
+        };
         match (name, &self.backups[..]) {
             (None, [only]) => Ok(only),
             (name, all) => all

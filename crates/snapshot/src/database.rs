@@ -21,9 +21,13 @@ const LOCKS: std::ops::Range<u64> = 0x4000_0000..0x4000_0200;
 /// Pages copied between looks at whether somebody waits.
 const PAGES_PER_STEP: i32 = 1000;
 
-/// True if the file begins as a SQLite database.
-pub fn is_database(file: &File) -> bool {
+/// True if the file begins as a SQLite database. Those consist of whole pages of
+/// 512 bytes at least, which spares most other files the look.
+pub fn is_database(file: &File, size: u64) -> bool {
     use std::os::unix::fs::FileExt as _;
+    if size == 0 || !size.is_multiple_of(512) {
+        return false;
+    }
     let mut head = [0u8; 16];
     file.read_exact_at(&mut head, 0).is_ok() && head == *MAGIC
 }

@@ -423,7 +423,8 @@ fn drop_companions(absolute: &Path, listing: &mut Listing) {
     let part_of = |item: &Item| {
         owner(item).is_some_and(|owner| {
             listing.files.binary_search_by(|i| i.name.cmp(&owner)).is_ok()
-                && facts::open(&absolute.join(os(&owner))).is_ok_and(|f| database::is_database(&f))
+                && facts::open(&absolute.join(os(&owner)))
+                    .is_ok_and(|f| f.metadata().is_ok_and(|m| database::is_database(&f, m.len())))
         })
     };
     let drop: Vec<bool> = listing.files.iter().map(part_of).collect();

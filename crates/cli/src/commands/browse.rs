@@ -19,6 +19,11 @@ fn handle(object: &str) -> String {
     bare.split_once('-').map_or_else(|| bare.to_string(), |(_, id)| id.chars().take(8).collect())
 }
 
+/// Another machine's text, without anything that could play with a terminal.
+fn plain(text: &str) -> String {
+    Name::from(text).to_string()
+}
+
 /// Lists snapshots.
 pub fn snapshots(config: Option<PathBuf>, args: &Browse) -> Result<Exit> {
     let identity = keyfile::given(&args.identity)?;
@@ -53,8 +58,8 @@ pub fn snapshots(config: Option<PathBuf>, args: &Browse) -> Result<Exit> {
                 output::line(format_args!(
                     "{id:<8}  {}  {:<12}  {:<10}  {:>9}  {:>8}  {}/{}/{}{mark}{standing}",
                     info.time.local(),
-                    s.host,
-                    s.job,
+                    plain(&s.host),
+                    plain(&s.job),
                     c.files,
                     c.bytes,
                     c.new_files,

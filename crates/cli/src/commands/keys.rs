@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use darkslide_engine::words::OsRng;
+use darkslide_engine::words::{Name, OsRng};
 use serde_json::json;
 
 use crate::args::{Key, Writer};
@@ -56,7 +56,7 @@ fn list(config: Option<PathBuf>, as_json: bool) -> Result<()> {
     for r in &recipients {
         match as_json {
             true => output::value(&json!({"name": r.name, "recipient": r.recipient, "epoch": epoch})),
-            false => output::line(format_args!("{}  {}", r.recipient, r.name)),
+            false => output::line(format_args!("{}  {}", r.recipient, Name::from(r.name.as_str()))),
         }
     }
     if !as_json {
@@ -83,8 +83,10 @@ pub fn writer(config: Option<PathBuf>, args: Writer) -> Result<Exit> {
                         "revoked": revoked.map(|(t, _)| t.to_string()), "reason": revoked.map(|(_, r)| r),
                     })),
                     false => {
-                        let state =
-                            revoked.map_or_else(|| "trusted".into(), |(t, r)| format!("REVOKED {} {r}", t.local()));
+                        let state = revoked.map_or_else(
+                            || "trusted".into(),
+                            |(t, r)| format!("REVOKED {} {}", t.local(), Name::from(r.as_str())),
+                        );
                         output::line(format_args!(
                             "{}  {:<16}  enrolled {}  {state}",
                             w.id,

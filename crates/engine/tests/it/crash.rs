@@ -109,3 +109,35 @@ fn a_clock_that_goes_back_keeps_snapshots_in_order() {
     assert!(second.time > first.time);
     restores(&engine, "latest", &world.target("out"), &me, &tree(&world.library));
 }
+
+#[test]
+fn checkpoints_protect_a_long_run_and_are_never_latest() {
+    let world = World::empty();
+    library(&world, 1);
+    let me = identity();
+    let engine = world.init(Founder::Identity(same(&me)), 1).unwrap();
+    let first = backup(&engine).done.snapshot;
+    library(&world, 2);
+    world.write("2024/c/IMG.CR3", &noise(500, 9_000_000));
+    world.write("2024/d/IMG.CR3", &noise(501, 9_000_000));
+    let often = darkslide_engine::BackupOptions {
+        checkpoint_every: Some(std::time::Duration::ZERO),
+        ..darkslide_engine::BackupOptions::default()
+    };
+    let before = names(&world.store(0), "packs/");
+    world.store(0).arm(Fault::PowerBefore(40));
+    engine.backup(&often, &crate::harness::Quiet).unwrap_err();
+    assert!(world.store(0).heal());
+    let snapshots = engine.snapshots(Some(&me)).unwrap();
+    let checkpoints = snapshots.iter().filter(|s| s.snapshot.as_ref().is_some_and(|s| !s.complete)).count();
+    assert!(checkpoints >= 1, "{snapshots:?}");
+    // New packs are named by a checkpoint's refs, and `latest` is still the whole one.
+    assert!(names(&world.store(0), "packs/").len() > before.len());
+    assert_eq!(audit(&engine, Some(&me)).damages(), 0);
+    let plan = engine.restore_plan(&crate::harness::options("latest", &world.target("x")), Some(&me)).unwrap();
+    let whole = engine.restore_plan(&crate::harness::options(first.as_str(), &world.target("x")), Some(&me)).unwrap();
+    assert_eq!(plan.root, whole.root);
+    engine.backup(&often, &crate::harness::Quiet).unwrap();
+    restores(&engine, "latest", &world.target("latest"), &me, &tree(&world.library));
+    assert_eq!(audit(&engine, Some(&me)).findings, []);
+}

@@ -257,3 +257,41 @@ proptest! {
         prop_assert_eq!(scrub(&engine, Some(&me)).findings, vec![]);
     }
 }
+
+#[test]
+fn extended_attributes_come_back() {
+    let world = World::empty();
+    let file = world.write("a/IMG_1.CR3", b"photo");
+    xattr::set(&file, "user.rating", b"5\0\xff").unwrap();
+    xattr::set(world.library.join("a"), "user.shoot", b"wedding").unwrap();
+    let me = identity();
+    let engine = world.init(Founder::Identity(same(&me)), 1).unwrap();
+    backup(&engine);
+    let out = world.target("out");
+    restores(&engine, "latest", &out, &me, &tree(&world.library));
+    assert_eq!(xattr::get(out.join("a/IMG_1.CR3"), "user.rating").unwrap().unwrap(), b"5\0\xff");
+    assert_eq!(xattr::get(out.join("a"), "user.shoot").unwrap().unwrap(), b"wedding");
+}
+
+#[test]
+fn nothing_is_written_through_a_link_or_over_a_file() {
+    let world = World::empty();
+    world.write("shoot/IMG_1.CR3", b"photo");
+    world.write("IMG_2.CR3", b"another");
+    let me = identity();
+    let engine = world.init(Founder::Identity(same(&me)), 1).unwrap();
+    backup(&engine);
+    let (out, outside) = (world.target("out"), world.folder.path().join("outside"));
+    fs::create_dir_all(&out).unwrap();
+    fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(&outside, out.join("shoot")).unwrap();
+    fs::write(out.join("IMG_2.CR3"), b"mine").unwrap();
+    let done = try_restore(&engine, &options("latest", &out), &me).unwrap();
+    assert_eq!(done.casualties.len(), 2, "{:?}", done.casualties);
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    assert_eq!(fs::read(out.join("IMG_2.CR3")).unwrap(), b"mine");
+    let replace =
+        darkslide_engine::RestoreOptions { existing: darkslide_engine::Existing::Replace, ..options("latest", &out) };
+    try_restore(&engine, &replace, &me).unwrap();
+    assert_eq!(fs::read(out.join("IMG_2.CR3")).unwrap(), b"another");
+}

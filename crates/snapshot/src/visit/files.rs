@@ -180,7 +180,7 @@ impl Visitor<'_> {
         entry: &mut Entry,
     ) -> Result<Result<(Vec<PackRef>, Stat), FileProblem>, SnapshotError> {
         let mut last = FileProblem::Changing;
-        for _ in 0..TRIES {
+        for attempt in 0..TRIES {
             let mut file = match facts::open(full) {
                 Ok(file) => file,
                 Err(error) => return Ok(Err(error.into())),
@@ -192,8 +192,12 @@ impl Visitor<'_> {
                     Compared::Store => {}
                 }
             }
-            // A fresh look: the file may have changed since the folder was listed.
-            let now = file.metadata().map(|m| Stat { beside: stat.beside, ..listing::stat_of(&m) });
+            // The first try takes the listing's word; if the file has changed since, a
+            // fresh look begins the next one.
+            let now = match attempt {
+                0 => Ok(stat),
+                _ => file.metadata().map(|m| Stat { beside: stat.beside, ..listing::stat_of(&m) }),
+            };
             let now = match now {
                 Ok(now) => now,
                 Err(error) => return Ok(Err(error.into())),
@@ -265,7 +269,7 @@ impl Visitor<'_> {
         stat: &Stat,
         entry: &mut Entry,
     ) -> Result<Result<Vec<PackRef>, FileProblem>, SnapshotError> {
-        let is_database = database::is_database(&file);
+        let is_database = database::is_database(&file, stat.size);
         let warm = is_database
             || stat.size < self.warm_below
             || path.extension().is_some_and(|e| WARM_EXTENSIONS.contains(&e.as_str()));
