@@ -59,7 +59,8 @@ CREATE TABLE pack (id INTEGER PRIMARY KEY, name TEXT UNIQUE, repo TEXT);
 CREATE TABLE chunk (id BLOB, pack INT, off INT, len INT, plain INT, base BLOB);
 CREATE INDEX chunk_id ON chunk (id);
 CREATE INDEX chunk_pack ON chunk (pack);
-CREATE TABLE recipe (path BLOB, time INT, seq INT, pos INT, pack INT, kind TEXT, entry TEXT);
+CREATE TABLE recipe (path BLOB, time INT, seq INT, pos INT, pack INT, writer TEXT, kind TEXT,
+ entry TEXT);
 CREATE INDEX recipe_path ON recipe (path, time, seq, pos);
 CREATE TABLE page (id BLOB PRIMARY KEY, data BLOB);
 CREATE TABLE file (id INTEGER PRIMARY KEY, entry TEXT, missing INT);
@@ -572,7 +573,7 @@ class Recovery:
                 when = number(manifest.get("time")), number(manifest.get("sequence"))
                 for pos, recipe in enumerate(field(manifest, "recipes", list)):
                     with self.report.guard("%s, recipe %d" % (name, pos)):
-                        self.add_recipe(recipe, when + (pos, pack))
+                        self.add_recipe(recipe, when + (pos, pack, str(manifest.get("writer"))))
 
     def add_recipe(self, recipe, when):
         if not isinstance(recipe, tuple) or len(recipe) != 2:
@@ -580,7 +581,7 @@ class Recovery:
         path, kind = name_bytes(recipe[0]), field(parse(recipe[1]), "kind", str)
         if path or kind != "dir":  # the empty path can only be the library itself
             check_path(path)
-        self.db.execute("INSERT INTO recipe VALUES (?, ?, ?, ?, ?, ?, ?)",
+        self.db.execute("INSERT INTO recipe VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                         (path,) + when + (kind, recipe[1]))
 
     # -- what is wanted
@@ -901,7 +902,7 @@ def free_path(recovery, path):
     parts = path.split(b"/")
     for depth in range(1, len(parts)):
         latest = recovery.rows("SELECT kind FROM recipe WHERE path = ? ORDER BY time DESC, seq"
-                               " DESC, pos DESC LIMIT 1", b"/".join(path.split(b"/")[:depth]))
+                               " DESC, pos DESC, writer DESC LIMIT 1", b"/".join(path.split(b"/")[:depth]))
         if latest and latest[0][0] != "dir":
             parts[depth - 1] += WAS_FOLDER
     return b"/".join(parts)
@@ -920,7 +921,7 @@ def packs(repo, recovery, args):
     last, used = None, set()
     for path, when, seq, pos, kind, text in recovery.db.execute(
             "SELECT path, time, seq, pos, kind, entry FROM recipe ORDER BY path, time DESC,"
-            " seq DESC, pos DESC"):
+            " seq DESC, pos DESC, writer DESC"):
         entry, target = json.loads(text), free_path(recovery, path)
         if path != last:
             last, used = path, set()
