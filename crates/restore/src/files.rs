@@ -18,6 +18,10 @@ use crate::{ChunkError, ChunkReader, RestoreError, meta};
 /// next one into the same folder.
 pub const PARTIAL: &str = ".darkslide-partial-";
 
+/// Bytes written at a time; larger writes make the kernel fetch large pages, which
+/// costs more than the copying.
+const WRITE: usize = 64 * 1024;
+
 /// What became of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -166,7 +170,7 @@ fn list(reader: &mut ChunkReader, entry: &Entry) -> Result<Vec<ChunkId>, FileErr
 
 fn write_around_holes(file: &mut File, bytes: &[u8], at: u64, holes: &[(Bytes, Bytes)]) -> io::Result<()> {
     if holes.is_empty() {
-        return file.write_all(bytes);
+        return bytes.chunks(WRITE).try_for_each(|piece| file.write_all(piece));
     }
     let end = at + bytes.len() as u64;
     let mut from = at;
@@ -189,7 +193,7 @@ fn write_at(file: &mut File, bytes: &[u8], at: u64) -> io::Result<()> {
         return Ok(());
     }
     file.seek(SeekFrom::Start(at))?;
-    file.write_all(bytes)
+    bytes.chunks(WRITE).try_for_each(|piece| file.write_all(piece))
 }
 
 fn place(temporary: &Path, target: &Path, existing: Existing) -> io::Result<()> {
