@@ -205,7 +205,7 @@ pub fn empty_page(
 }
 
 /// Bytes that an index segment may hold before it is written.
-pub const SEGMENT_CHUNKS_MAX: usize = 200_000;
+pub const SEGMENT_CHUNKS_MAX: usize = 40_000;
 
 const _: () = assert!(SEGMENT_CHUNKS_MAX * 400 < LARGE_PLAIN_MAX);
 
