@@ -147,7 +147,7 @@ fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time
             warm_below: config.pack.warm_below.0,
             db_chunk: config.chunking.db.0 as usize,
             strict: !context.unreliable.is_empty(),
-            expected: expected(context, catalog),
+            expected: expected(context),
         });
         let finish = Finish { context, catalog, stores };
         walk(visitor, &finish, run)
@@ -155,7 +155,7 @@ fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time
 }
 
 /// Bytes that the walk will see: counted first where somebody wants to know.
-fn expected(context: &Context<'_>, _catalog: &Catalog) -> Option<Bytes> {
+fn expected(context: &Context<'_>) -> Option<Bytes> {
     context.observer.wants_total().then(|| crate::listing::total(&context.plan.library, &context.plan.rules))
 }
 

@@ -11,7 +11,7 @@ use darkslide_format::{canon, frame, names as format_names, object_id, seal};
 use darkslide_store::{PutFacts, Store as _};
 
 use crate::harness::{
-    Quiet, World, audit, backup, identity, names, noise, options, path, restores, same, tree, try_backup, try_restore,
+    World, audit, backup, identity, names, noise, options, path, restores, same, tree, try_backup, try_restore,
 };
 
 const FACTS: PutFacts = PutFacts { crc64: 0, temperature: darkslide_engine::words::Temperature::Hot };
@@ -292,5 +292,4 @@ fn what_another_machine_sealed_is_said_to_be_sealed() {
     assert_eq!(seen, 1, "`latest` is this machine's own");
     let restored = engine.restore_plan(&options(theirs.as_str(), &world.target("x")), Some(&me)).unwrap();
     assert_eq!(restored.files.0, 2);
-    let _ = Quiet;
 }
