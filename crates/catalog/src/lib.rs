@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use error::CatalogError;
 pub use library::{BaseBlock, DirId, DirRow, FileRow, PackSet, Stat};
-pub use packs::{ChunkFacts, Location, PackFacts, PackId, PackState, Pending, Trusted};
+pub use packs::{AddedPack, ChunkFacts, Location, PackFacts, PackId, PackState, Pending, Trusted};
 pub use runs::{RunOutcome, RunRow};
 pub use snapshots::{JobState, SnapshotRow};
 
@@ -144,7 +144,10 @@ fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, rusqlite::Error>
     conn.busy_timeout(std::time::Duration::from_secs(60))?;
     conn.set_prepared_statement_cache_capacity(64);
     // FULL: a committed row survives a power cut; that is what "durable row" means.
-    conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;")?;
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;
+         PRAGMA wal_autocheckpoint = 4000;",
+    )?;
     Ok(conn)
 }
 

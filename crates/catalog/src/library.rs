@@ -280,7 +280,8 @@ impl Catalog {
         Ok(Some(FileRow { name: name.clone(), stat, entry, packs: set }))
     }
 
-    /// Records a file; the folder's page is stale from then on.
+    /// Records a file. The folder's page is stale from then on: the caller says so
+    /// with [`Catalog::open_dir`], once for many files.
     pub fn put_file(&self, dir: DirId, row: &FileRow) -> Result<(), CatalogError> {
         let mut insert = self.conn.prepare_cached(
             "INSERT OR REPLACE INTO files (dir, name, stat, packs, entry) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -292,7 +293,7 @@ impl Catalog {
             row.packs.encode(),
             row.entry
         ])?;
-        self.open_dir(dir)
+        Ok(())
     }
 
     /// Forgets a file; the folder's page is stale from then on.

@@ -9,6 +9,15 @@ use crate::{Catalog, CatalogError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackId(pub i64);
 
+/// What recording a pack did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddedPack {
+    /// Its row.
+    pub id: PackId,
+    /// True if its chunks are still to be recorded.
+    pub is_new: bool,
+}
+
 /// Whether a pack can be relied upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PackState {
@@ -138,27 +147,28 @@ impl Catalog {
         Ok(())
     }
 
-    /// Records a stored pack and its chunks. Call it in a transaction.
+    /// Records a stored pack; its chunks follow with [`Catalog::add_chunks`] where
+    /// the row is new. Call it in a transaction.
     pub fn add_pack(
         &self,
         facts: &PackFacts,
-        chunks: &[ChunkFacts],
         segment: Option<ObjectId>,
         trusted: Trusted,
-    ) -> Result<PackId, CatalogError> {
-        if let Some(known) = self.pack_named(&facts.name)? {
+    ) -> Result<AddedPack, CatalogError> {
+        let segment = segment.map(|s| s.as_bytes().to_vec());
+        if let Some(id) = self.pack_named(&facts.name)? {
             let believed: bool =
-                self.conn.query_row("SELECT trusted FROM packs WHERE id = ?1", [known.0], |row| row.get(0))?;
+                self.conn.query_row("SELECT trusted FROM packs WHERE id = ?1", [id.0], |row| row.get(0))?;
             if believed || trusted == Trusted::No {
-                return Ok(known);
+                return Ok(AddedPack { id, is_new: false });
             }
             // What somebody untrusted said of the pack gives way, and so does its row.
-            self.conn.execute("DELETE FROM chunks WHERE kind = ?1 AND pack = ?2", params![facts.kind, known.0])?;
+            self.conn.execute("DELETE FROM chunks WHERE kind = ?1 AND pack = ?2", params![facts.kind, id.0])?;
             self.conn.execute(
                 "UPDATE packs SET kind = ?2, size = ?3, crc = ?4, header = ?5, nonce = ?6, manifest_off = ?7,
                  manifest_len = ?8, segment = ?9, trusted = 1 WHERE id = ?1",
                 params![
-                    known.0,
+                    id.0,
                     facts.kind,
                     facts.size.0 as i64,
                     facts.crc64 as i64,
@@ -166,11 +176,10 @@ impl Catalog {
                     facts.nonce,
                     facts.manifest_off.0 as i64,
                     facts.manifest_len.0 as i64,
-                    segment.map(|s| s.as_bytes().to_vec())
+                    segment
                 ],
             )?;
-            self.add_chunks(facts.kind, known, chunks)?;
-            return Ok(known);
+            return Ok(AddedPack { id, is_new: true });
         }
         let mut insert = self.conn.prepare_cached(
             "INSERT INTO packs (name, kind, size, crc, header, nonce, manifest_off, manifest_len, segment, trusted)
@@ -185,21 +194,20 @@ impl Catalog {
             facts.nonce,
             facts.manifest_off.0 as i64,
             facts.manifest_len.0 as i64,
-            segment.map(|s| s.as_bytes().to_vec()),
+            segment,
             trusted as i64
         ])?;
-        let pack = PackId(self.conn.last_insert_rowid());
-        self.add_chunks(facts.kind, pack, chunks)?;
-        Ok(pack)
+        Ok(AddedPack { id: PackId(self.conn.last_insert_rowid()), is_new: true })
     }
 
-    fn add_chunks(&self, kind: i64, pack: PackId, chunks: &[ChunkFacts]) -> Result<(), CatalogError> {
-        let mut order: Vec<&ChunkFacts> = chunks.iter().collect();
-        order.sort_unstable_by_key(|c| c.id);
+    /// Records chunks of packs, given by kind and pack; in the order of the table,
+    /// so that each of its pages is touched once.
+    pub fn add_chunks(&self, chunks: &mut [(i64, PackId, ChunkFacts)]) -> Result<(), CatalogError> {
+        chunks.sort_unstable_by_key(|(kind, pack, c)| (*kind, c.id, *pack));
         let mut insert = self.conn.prepare_cached(
             "INSERT OR IGNORE INTO chunks (kind, id, pack, off, len, plain, base) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?;
-        for c in order {
+        for (kind, pack, c) in chunks.iter() {
             insert.execute(params![
                 kind,
                 c.id.as_bytes().as_slice(),

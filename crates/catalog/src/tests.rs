@@ -42,8 +42,10 @@ fn a_catalog_is_never_replaced_and_newer_ones_are_refused() {
 #[test]
 fn a_chunk_may_have_several_places_and_only_good_ones_count() {
     let (_folder, catalog) = catalog();
-    let a = catalog.add_pack(&facts("packs/a"), &[chunk(1), chunk(2)], None, Trusted::Yes).unwrap();
-    let b = catalog.add_pack(&facts("packs/b"), &[chunk(1)], None, Trusted::No).unwrap();
+    let a = catalog.add_pack(&facts("packs/a"), None, Trusted::Yes).unwrap().id;
+    let b = catalog.add_pack(&facts("packs/b"), None, Trusted::No).unwrap().id;
+    catalog.add_chunks(&mut [(0, a, chunk(2)), (0, b, chunk(1)), (0, a, chunk(1))]).unwrap();
+    assert!(!catalog.add_pack(&facts("packs/a"), None, Trusted::Yes).unwrap().is_new);
     let id = ChunkId::new([1; 32]);
     assert_eq!(catalog.locations(0, id, Trusted::No).unwrap().len(), 2);
     assert_eq!(catalog.locations(0, id, Trusted::Yes).unwrap().len(), 1);
@@ -70,6 +72,7 @@ fn changing_a_file_makes_its_folders_page_stale() {
         packs: PackSet::from_iter([PackId(1), PackId(2), PackId(1000)]),
     };
     catalog.put_file(dir.id, &row).unwrap();
+    catalog.open_dir(dir.id).unwrap();
     assert_eq!(catalog.dir("job", DirId(0), &Name::from("shoot")).unwrap().page, None);
     let back = catalog.file(dir.id, &row.name).unwrap().unwrap();
     assert_eq!((back.stat, &back.packs), (row.stat, &row.packs));

@@ -82,10 +82,15 @@ fn parse(bytes: &[u8], id: ObjectId, trust: &Trust, index: &KeyPair) -> Result<(
 
 fn take(catalog: &Catalog, id: ObjectId, segment: &Segment, trusted: Trusted) -> Result<(), EngineError> {
     catalog.transaction(|| {
-        let mut rows = Vec::new();
+        let (mut rows, mut chunks) = (Vec::new(), Vec::new());
         for pack in &segment.packs {
-            rows.push(catalog.add_pack(&pack_facts(pack), &chunk_facts(pack), Some(id), trusted)?);
+            let added = catalog.add_pack(&pack_facts(pack), Some(id), trusted)?;
+            if added.is_new {
+                chunks.extend(chunk_facts(pack).into_iter().map(|c| (pack.kind.code(), added.id, c)));
+            }
+            rows.push(added.id);
         }
+        catalog.add_chunks(&mut chunks)?;
         Ok(catalog.add_segment(id, segment.writer, trusted, &rows)?)
     })
 }

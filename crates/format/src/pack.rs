@@ -2,7 +2,7 @@
 
 use darkslide_words::{Bytes, ChunkId, Count, Name, ObjectId, ObjectName, RepositoryId, Time, WriterId};
 
-use crate::frame::{self, Frame, Framer, Packing};
+use crate::frame::{self, Frame, Framer};
 use crate::index::{IndexPack, Span};
 use crate::manifest::{BaseRow, ChunkRow, Manifest, PackKind, Recipe};
 use crate::seal::{self, Head, Recipients};
@@ -151,19 +151,13 @@ impl PackWriter {
     }
 
     /// Writes pending tar bytes as a frame of their own.
-    fn flush_glue(&mut self) -> Result<(), FormatError> {
+    fn flush_glue(&mut self) {
         if self.glue.is_empty() {
-            return Ok(());
+            return;
         }
-        let glue = std::mem::take(&mut self.glue);
         let buffer = &mut self.buffer;
-        match self.framer.frame(&glue, Packing::Fast)? {
-            Frame::Raw(plain) => frame::put_raw(plain, |piece| buffer.append(piece)),
-            Frame::Packed(frame) => buffer.append(frame),
-        }
-        self.glue = glue;
+        frame::put_sparse(&self.glue, |piece| buffer.append(piece));
         self.glue.clear();
-        Ok(())
     }
 
     fn pad(&mut self, size: u64) {
@@ -182,7 +176,20 @@ impl PackWriter {
         self.entry(&tarball::escape(path), facts, id, plain, extension)
     }
 
-    /// A new chunk of a part that has known ones too; or a page.
+    /// A page, as the frame it is in already.
+    pub fn page(&mut self, id: ChunkId, plain: usize, frame: &[u8]) {
+        self.loosen_part();
+        let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
+        let path = format!(".darkslide/chunks/{id}");
+        self.glue.extend_from_slice(&tarball::header(path.as_bytes(), plain as u64, facts));
+        self.flush_glue();
+        let off = self.buffer.len();
+        self.buffer.append(frame);
+        self.push_row(id, off, plain, None);
+        self.pad(plain as u64);
+    }
+
+    /// A new chunk of a part that has known ones too.
     pub fn loose(&mut self, id: ChunkId, plain: &[u8], extension: Option<&str>) -> Result<(), FormatError> {
         let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
         self.entry(format!(".darkslide/chunks/{id}").as_bytes(), facts, id, plain, extension)
@@ -198,7 +205,7 @@ impl PackWriter {
     ) -> Result<(), FormatError> {
         self.loosen_part();
         self.glue.extend_from_slice(&tarball::header(path, plain.len() as u64, facts));
-        self.flush_glue()?;
+        self.flush_glue();
         self.put_frame(id, plain, extension)?;
         self.pad(plain.len() as u64);
         Ok(())
@@ -210,7 +217,7 @@ impl PackWriter {
         let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
         let path = format!(".darkslide/deltas/{id}.zst");
         self.glue.extend_from_slice(&tarball::header(path.as_bytes(), frame.len() as u64, facts));
-        self.flush_glue()?;
+        self.flush_glue();
         let off = self.buffer.len();
         let buffer = &mut self.buffer;
         frame::put_raw(frame, |piece| buffer.append(piece));
@@ -230,7 +237,7 @@ impl PackWriter {
         if let Part::Number(n) = part {
             name.extend_from_slice(format!(".darkslide-part-{n:04}").as_bytes());
         }
-        self.flush_glue()?;
+        self.flush_glue();
         let header = tarball::header(&name, 0, facts);
         let header_at = self.buffer.len();
         let buffer = &mut self.buffer;
@@ -276,10 +283,7 @@ impl PackWriter {
         for (row, bytes) in moved.into_iter().zip(frames) {
             let path = format!(".darkslide/chunks/{}", row.id);
             self.glue.extend_from_slice(&tarball::header(path.as_bytes(), row.plain.0, facts));
-            // Raw, and so infallible: this is rare.
-            let buffer = &mut self.buffer;
-            frame::put_raw(&self.glue, |piece| buffer.append(piece));
-            self.glue.clear();
+            self.flush_glue();
             let off = self.buffer.len();
             self.buffer.append(&bytes);
             self.push_row(row.id, off, row.plain.0 as usize, row.base);
@@ -325,14 +329,14 @@ impl PackWriter {
         let path = format!(".darkslide/{}.json", hex::encode(random));
         let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
         self.glue.extend_from_slice(&tarball::header(path.as_bytes(), document.len() as u64, facts));
-        self.flush_glue()?;
+        self.flush_glue();
         let off = self.buffer.len();
         let packed = frame::pack_json(&document)?;
         self.buffer.append(&packed);
         let len = self.buffer.len() - off;
         self.pad(document.len() as u64);
         self.glue.resize(self.glue.len() + 2 * BLOCK, 0);
-        self.flush_glue()?;
+        self.flush_glue();
         let sealed = self.buffer.finish()?;
         FormatError::limit("a pack", sealed.bytes.len() as u64, crate::limits::PACK_MAX)?;
         let name = self.kind.object(sealed.id);

@@ -61,13 +61,20 @@ pub fn tar_facts(stat: &Stat) -> TarFacts {
 /// The user's extended attributes, sorted by name. File systems without them
 /// have none.
 pub fn xattrs(path: &Path) -> Vec<Xattr> {
-    let Ok(names) = xattr::list(path) else {
-        return Vec::new();
-    };
+    xattr::list(path).map_or_else(|_| Vec::new(), |names| users(names, |name| xattr::get(path, name)))
+}
+
+/// The same of an open file.
+pub fn xattrs_of(file: &File) -> Vec<Xattr> {
+    use xattr::FileExt as _;
+    file.list_xattr().map_or_else(|_| Vec::new(), |names| users(names, |name| file.get_xattr(name)))
+}
+
+fn users(names: xattr::XAttrs, get: impl Fn(&std::ffi::OsStr) -> io::Result<Option<Vec<u8>>>) -> Vec<Xattr> {
     let mut out: Vec<Xattr> = names
         .filter(|name| !SYSTEM_XATTRS.iter().any(|prefix| name.as_bytes().starts_with(prefix)))
         .filter_map(|name| {
-            let value = xattr::get(path, &name).ok()??;
+            let value = get(&name).ok()??;
             Some(Xattr { name: Name::new(name.as_bytes()), value: B64(value) })
         })
         .collect();
@@ -100,9 +107,14 @@ pub fn holes(file: &File, size: u64) -> Vec<(Bytes, Bytes)> {
 /// Opens a file for reading without following a link and, where allowed,
 /// without changing its access time.
 pub fn open(path: &Path) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags};
+    open_in(rustix::fs::CWD, path.as_os_str())
+}
+
+/// The same of a name in an open folder, which spares the way to it.
+pub fn open_in(folder: impl std::os::fd::AsFd, name: &std::ffi::OsStr) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, openat};
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, flags | OFlags::NOATIME, Mode::empty())
-        .or_else(|_| rustix::fs::open(path, flags, Mode::empty()))?;
+    let opened = openat(&folder, name, flags | OFlags::NOATIME, Mode::empty())
+        .or_else(|_| openat(&folder, name, flags, Mode::empty()))?;
     Ok(File::from(opened))
 }

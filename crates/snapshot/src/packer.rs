@@ -12,7 +12,7 @@ use darkslide_words::{Bytes, ChunkId, Count, Name};
 
 use crate::SnapshotError;
 use crate::bloom::Bloom;
-use crate::sealer::{Job, Sealer, Seq, Stored};
+use crate::sealer::{self, Job, Sealer, Seq, Stored};
 
 /// Where a chunk lies: in a recorded pack, or in one of this run's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,9 +90,17 @@ pub struct Packer<'r> {
     flying: HashMap<(PackKind, ChunkId), Flying>,
     bloom: Option<Bloom>,
     spaces: Vec<Vec<u8>>,
-    stored: Vec<Stored>,
+    unrecorded: Vec<Stored>,
+    recorded: Vec<(Seq, PackId, IndexPack)>,
     sealed_bytes: Bytes,
 }
+
+/// Stored packs, or chunks of them, after which they are recorded in one go: the
+/// chunk table is ordered by id, so that each pack touches all of it. Until then
+/// their durable rows speak for them.
+const RECORD_PACKS: usize = 16;
+/// See [`RECORD_PACKS`].
+const RECORD_CHUNKS: usize = 20_000;
 
 impl<'r> Packer<'r> {
     /// With packs of about `target` bytes.
@@ -112,7 +120,8 @@ impl<'r> Packer<'r> {
             flying: HashMap::new(),
             bloom: None,
             spaces: Vec::new(),
-            stored: Vec::new(),
+            unrecorded: Vec::new(),
+            recorded: Vec::new(),
             sealed_bytes: Bytes(0),
         }
     }
@@ -227,7 +236,20 @@ impl<'r> Packer<'r> {
         Ok(Put::New(PackRef::Flying(seq)))
     }
 
-    /// A chunk that stands alone: of a part with known chunks, or a page.
+    /// A page, as the frame it is in already.
+    pub fn page(&mut self, id: ChunkId, plain: usize, frame: &[u8]) -> Result<Put, SnapshotError> {
+        let kind = PackKind::Trees;
+        if let Some(known) = self.find(kind, id)? {
+            return Ok(Put::Known(known));
+        }
+        self.make_room(kind, frame.len() as u64)?;
+        let (seq, writer) = self.open(kind)?;
+        writer.page(id, plain, frame);
+        self.added(kind, id, seq, None)?;
+        Ok(Put::New(PackRef::Flying(seq)))
+    }
+
+    /// A chunk that stands alone, of a part with known chunks.
     pub fn loose(
         &mut self,
         kind: PackKind,
@@ -373,45 +395,60 @@ impl<'r> Packer<'r> {
         let run = RunFacts { sequence: Count(seq), ..self.run };
         self.sealer.send(Job { seq, writer, run })?;
         let stored = self.sealer.poll()?;
-        self.keep(stored);
-        Ok(())
+        self.keep(stored)
     }
 
-    fn keep(&mut self, stored: Vec<Stored>) {
+    fn keep(&mut self, stored: Vec<Stored>) -> Result<(), SnapshotError> {
         for mut pack in stored {
             self.sealed_bytes += pack.index.size;
-            for chunk in &pack.index.chunks {
-                self.flying.remove(&(pack.index.kind, chunk.id));
-            }
             let space = std::mem::take(&mut pack.space);
             if self.spaces.len() < 2 {
                 self.spaces.push(space);
             }
-            self.stored.push(pack);
+            self.unrecorded.push(pack);
+        }
+        let chunks: usize = self.unrecorded.iter().map(|p| p.index.chunks.len()).sum();
+        match self.unrecorded.len() >= RECORD_PACKS || chunks >= RECORD_CHUNKS {
+            true => self.record(),
+            false => Ok(()),
         }
     }
 
-    /// Packs that were stored since the last call: their number in the run, row
+    /// Records all stored packs in place of their durable rows.
+    fn record(&mut self) -> Result<(), SnapshotError> {
+        let packs = std::mem::take(&mut self.unrecorded);
+        let indexes: Vec<&IndexPack> = packs.iter().map(|p| &p.index).collect();
+        let rows = sealer::record(self.catalog, &indexes)?;
+        for (pack, row) in packs.into_iter().zip(rows) {
+            for chunk in &pack.index.chunks {
+                self.flying.remove(&(pack.index.kind, chunk.id));
+            }
+            self.recorded.push((pack.seq, row, pack.index));
+        }
+        Ok(())
+    }
+
+    /// Packs that were recorded since the last call: their number in the run, row
     /// and index row.
     pub fn take_stored(&mut self) -> Result<Vec<(Seq, PackId, IndexPack)>, SnapshotError> {
         let polled = self.sealer.poll()?;
-        self.keep(polled);
-        Ok(self.stored.drain(..).map(|s| (s.seq, s.pack, s.index)).collect())
+        self.keep(polled)?;
+        Ok(std::mem::take(&mut self.recorded))
     }
 
-    /// Waits until pack `seq` is stored; closes it first if it is open.
+    /// Waits until pack `seq` is recorded; closes it first if it is open.
     fn settle(&mut self, seq: Seq) -> Result<(), SnapshotError> {
         let open = self.slots.iter().find(|s| s.open.as_ref().is_some_and(|(n, _)| *n == seq)).map(|s| s.kind);
         if let Some(kind) = open {
             self.flush(kind)?;
         }
-        while !self.stored.iter().any(|s| s.seq == seq) {
+        while !self.unrecorded.iter().any(|s| s.seq == seq) && !self.recorded.iter().any(|s| s.0 == seq) {
             match self.sealer.wait()? {
-                Some(stored) => self.keep(vec![stored]),
-                None => return Ok(()),
+                Some(stored) => self.keep(vec![stored])?,
+                None => break,
             }
         }
-        Ok(())
+        self.record()
     }
 
     /// Closes and stores everything: data packs first, then pages.
@@ -426,9 +463,9 @@ impl<'r> Packer<'r> {
 
     fn drain(&mut self) -> Result<(), SnapshotError> {
         while let Some(stored) = self.sealer.wait()? {
-            self.keep(vec![stored]);
+            self.keep(vec![stored])?;
         }
-        Ok(())
+        self.record()
     }
 }
 

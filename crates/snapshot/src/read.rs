@@ -23,6 +23,7 @@ pub enum Cuts<'c> {
 /// A file that is being read.
 pub struct Reader<'c> {
     file: File,
+    expected: u64,
     cuts: Cuts<'c>,
     buffer: Vec<u8>,
     chunk: usize,
@@ -32,20 +33,24 @@ pub struct Reader<'c> {
 }
 
 impl<'c> Reader<'c> {
-    /// Reads `file` from its start; `space` is reused.
-    pub fn new(file: File, cuts: Cuts<'c>, mut space: Vec<u8>) -> Self {
+    /// Reads `file` from its start. At `expected` bytes it is taken to end: whether
+    /// it does is seen in the look at it that has to follow anyway. `space` is
+    /// reused.
+    pub fn new(file: File, expected: u64, cuts: Cuts<'c>, mut space: Vec<u8>) -> Self {
         space.clear();
-        Self { file, cuts, buffer: space, chunk: 0, whole: blake3::Hasher::new(), ended: false, total: 0 }
+        Self { file, expected, cuts, buffer: space, chunk: 0, whole: blake3::Hasher::new(), ended: false, total: 0 }
     }
 
     /// Reads up to a piece more; false at the end of the file.
     fn more(&mut self) -> io::Result<bool> {
         let at = self.buffer.len();
-        let want = PIECE;
-        let got = (&mut self.file).take(want as u64).read_to_end(&mut self.buffer)?;
+        let left = self.expected.saturating_sub(self.total);
+        let want = left.min(PIECE as u64);
+        self.buffer.reserve(want as usize);
+        let got = (&mut self.file).take(want).read_to_end(&mut self.buffer)?;
         self.whole.update(&self.buffer[at..]);
         self.total += got as u64;
-        self.ended |= got < want;
+        self.ended |= got as u64 == left || (got as u64) < want;
         Ok(got > 0)
     }
 
@@ -135,7 +140,7 @@ mod tests {
             let mut temporary = tempfile::NamedTempFile::new().unwrap();
             io::Write::write_all(&mut temporary, &data).unwrap();
             for cuts in [Cuts::Content(&cutter), Cuts::Fixed(1 << 20), Cuts::Fixed(300_000)] {
-                let mut reader = Reader::new(File::open(temporary.path()).unwrap(), cuts, Vec::new());
+                let mut reader = Reader::new(File::open(temporary.path()).unwrap(), len as u64, cuts, Vec::new());
                 let mut read = Vec::new();
                 while let Some(chunk) = reader.next_chunk().unwrap() {
                     let wanted = match cuts {

@@ -31,7 +31,7 @@ pub fn adopt(catalog: &Catalog, stores: &Stores) -> Result<u64, SnapshotError> {
         let index: Result<IndexPack, _> = canon::from_bytes("a durable row", &put.payload);
         match index {
             Ok(index) if there => {
-                sealer::record(catalog, &index)?;
+                sealer::record(catalog, &[&index])?;
                 adopted += 1;
             }
             _ => catalog.drop_pending(&put.name)?,

@@ -1,5 +1,5 @@
 //! The second thread: seals finished packs, writes the durable row, puts the
-//! object, records it. While it works the first thread fills the next pack;
+//! object. While it works the first thread fills the next pack;
 //! there are never more than these two and the open small ones in memory.
 
 use std::path::Path;
@@ -30,12 +30,10 @@ pub struct Job {
     pub run: RunFacts,
 }
 
-/// A pack that is stored and recorded.
+/// A pack that is stored; its durable row waits to be replaced.
 pub struct Stored {
     /// Its number in the run.
     pub seq: Seq,
-    /// Its row.
-    pub pack: PackId,
     /// Its row for the index.
     pub index: IndexPack,
     /// The buffer, for the next pack.
@@ -119,15 +117,23 @@ fn seal(job: Job, catalog: &Catalog, stores: &Stores, key: &SecretKey) -> Result
         payload: canon::to_bytes(&pack.index)?,
     })?;
     stores.put(&pack.name, &pack.bytes, &PutFacts { crc64: pack.crc64, temperature: kind.temperature() })?;
-    let row = record(catalog, &pack.index)?;
-    Ok(Stored { seq: job.seq, pack: row, index: pack.index, space: pack.bytes })
+    Ok(Stored { seq: job.seq, index: pack.index, space: pack.bytes })
 }
 
-/// Records a stored pack in place of its durable row.
-pub fn record(catalog: &Catalog, index: &IndexPack) -> Result<PackId, SnapshotError> {
+/// Records stored packs in place of their durable rows, in one transaction.
+pub fn record(catalog: &Catalog, packs: &[&IndexPack]) -> Result<Vec<PackId>, SnapshotError> {
     catalog.transaction(|| {
-        let row = catalog.add_pack(&pack_facts(index), &chunk_facts(index), None, Trusted::Yes)?;
-        catalog.drop_pending(&index.object)?;
-        Ok(row)
+        let mut rows = Vec::with_capacity(packs.len());
+        let mut chunks = Vec::new();
+        for index in packs {
+            let row = catalog.add_pack(&pack_facts(index), None, Trusted::Yes)?;
+            if row.is_new {
+                chunks.extend(chunk_facts(index).into_iter().map(|c| (index.kind.code(), row.id, c)));
+            }
+            catalog.drop_pending(&index.object)?;
+            rows.push(row.id);
+        }
+        catalog.add_chunks(&mut chunks)?;
+        Ok(rows)
     })
 }

@@ -122,9 +122,12 @@ impl<'r> FileStore<'r> {
             Some(_) => Cuts::Fixed(self.db_chunk),
             None => Cuts::Content(self.cutter),
         };
-        let mut reader = Reader::new(file, cuts, std::mem::take(&mut self.space));
+        let mut reader = Reader::new(file, subject.stat.size, cuts, std::mem::take(&mut self.space));
         let walked = self.chunks(&mut reader, &mut subject, packer)?;
-        let stable = subject.private == Private::Yes || is_stable(reader.file(), subject.stat, reader.total());
+        // A file of one chunk was looked at before that chunk was kept.
+        let looked = matches!(&walked, Ok((chunks, _)) if chunks.len() == 1);
+        let stable =
+            subject.private == Private::Yes || looked || is_stable(reader.file(), subject.stat, reader.total());
         let total = reader.total();
         let (hash, space) = reader.finish();
         self.space = space;

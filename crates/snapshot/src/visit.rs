@@ -16,6 +16,7 @@ use darkslide_format::pages::PageBuilder;
 use darkslide_format::tree::{Entry, EntryKind};
 use darkslide_words::{Bytes, Count, Name};
 
+use self::files::Place;
 use self::rows::{Waiting, WaitingDir, store_page};
 use crate::database;
 use crate::execute::{Context, Failure};
@@ -270,15 +271,16 @@ impl<'r> Visitor<'r> {
         let mut known = known.into_iter().peekable();
         let mut gone = Vec::new();
         let unreadable: Vec<Name> = listing.unreadable.iter().map(|(n, _)| n.clone()).collect();
+        let folder = std::fs::File::open(absolute).ok();
+        let place = Place { folder: folder.as_ref(), absolute };
         for (at, item) in listing.files.iter().enumerate() {
             while let Some((name, _)) = known.next_if(|(name, _)| *name < item.name) {
                 gone.push(name);
             }
             let before = known.next_if(|(name, _)| *name == item.name).map(|(_, stat)| stat);
             self.count(item)?;
-            let full = absolute.join(os(&item.name));
             let logged = listing.logged.contains(&item.name);
-            let stat = Stat { beside: if logged { database::wal_stamp(&full) } else { 0 }, ..item.stat };
+            let stat = Stat { beside: if logged { database::wal_stamp(&place.full(item)) } else { 0 }, ..item.stat };
             let same = before == Some(stat) && self.context.plan.reading == Reading::Changed;
             if same && !self.strict && pages.is_none() {
                 continue;
@@ -286,7 +288,7 @@ impl<'r> Visitor<'r> {
             let usable = same && self.still_stored(row.id, &item.name)?;
             let entry = match usable {
                 true => self.catalog.file(row.id, &item.name)?.map(|f| f.entry),
-                false => self.file(row.id, &full, &path.join(&item.name), item, stat, before.is_some())?,
+                false => self.file(row.id, &place, &path.join(&item.name), item, stat, before.is_some())?,
             };
             if pages.is_none() && !usable {
                 let mut begun = Some(self.pages(subs));

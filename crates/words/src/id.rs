@@ -79,7 +79,9 @@ macro_rules! id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.collect_str(self)
+                let mut text = [0u8; $len * 2];
+                hex::encode_to_slice(self.0, &mut text).map_err(serde::ser::Error::custom)?;
+                s.serialize_str(std::str::from_utf8(&text).map_err(serde::ser::Error::custom)?)
             }
         }
 

@@ -2,7 +2,7 @@
 //! through a checked copy.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use darkslide_catalog::{DirId, FileRow, PackSet, Stat};
 use darkslide_format::canon;
@@ -13,7 +13,7 @@ use darkslide_format::tree::{Entry, EntryKind, FileClass};
 use darkslide_words::{Bytes, Count, Name};
 
 use super::rows::{Waiting, store_page};
-use super::{Linked, Visitor};
+use super::{Linked, Visitor, os};
 use crate::SnapshotError;
 use crate::database::{self, State};
 use crate::facts;
@@ -35,6 +35,28 @@ enum Compared {
     Problem(FileProblem),
 }
 
+/// Where a file lies.
+pub(super) struct Place<'a> {
+    /// Its folder, opened: spares the way to it for each file.
+    pub folder: Option<&'a File>,
+    /// That folder's path.
+    pub absolute: &'a Path,
+}
+
+impl Place<'_> {
+    /// The file's path.
+    pub fn full(&self, item: &Item) -> PathBuf {
+        self.absolute.join(os(&item.name))
+    }
+
+    fn open(&self, item: &Item) -> std::io::Result<File> {
+        match self.folder {
+            Some(folder) => facts::open_in(folder, os(&item.name)),
+            None => facts::open(&self.full(item)),
+        }
+    }
+}
+
 /// An entry, the packs that it needs, and the stat that it was made at.
 type Made = (Entry, Vec<PackRef>, Stat);
 
@@ -51,7 +73,7 @@ impl Visitor<'_> {
     pub(super) fn file(
         &mut self,
         dir: DirId,
-        full: &Path,
+        place: &Place<'_>,
         path: &Name,
         item: &Item,
         stat: Stat,
@@ -60,8 +82,8 @@ impl Visitor<'_> {
         let before = if known { self.catalog.file(dir, &item.name)? } else { None };
         let made = match item.what {
             _ if item.name.as_bytes().len() > NAME_MAX => Err(FileProblem::Unsuitable("its name is too long")),
-            What::Symlink => self.symlink(full, item, stat),
-            _ => self.regular(full, path, item, stat, before.as_ref())?,
+            What::Symlink => self.symlink(place, item, stat),
+            _ => self.regular(place, path, item, stat, before.as_ref())?,
         };
         let (entry, refs, stat) = match made {
             Ok(made) => made,
@@ -134,8 +156,8 @@ impl Visitor<'_> {
         Ok((entry, refs))
     }
 
-    fn symlink(&mut self, full: &Path, item: &Item, stat: Stat) -> Result<Made, FileProblem> {
-        let target = std::fs::read_link(full)?;
+    fn symlink(&mut self, place: &Place<'_>, item: &Item, stat: Stat) -> Result<Made, FileProblem> {
+        let target = std::fs::read_link(place.full(item))?;
         let mut entry = facts::entry(EntryKind::Symlink, &item.name, &stat, &self.accounts);
         entry.target = Some(Name::new(std::os::unix::ffi::OsStrExt::as_bytes(target.as_os_str())));
         Ok((entry, Vec::new(), stat))
@@ -143,7 +165,7 @@ impl Visitor<'_> {
 
     fn regular(
         &mut self,
-        full: &Path,
+        place: &Place<'_>,
         path: &Name,
         item: &Item,
         stat: Stat,
@@ -157,9 +179,8 @@ impl Visitor<'_> {
             return Ok(Ok((entry, linked.refs.clone(), stat)));
         }
         let mut entry = facts::entry(EntryKind::File, &item.name, &stat, &self.accounts);
-        entry.xattrs = facts::xattrs(full);
         entry.link = (stat.links > 1).then(|| format!("{:x}-{:x}", item.device, stat.inode));
-        let (refs, stat) = match self.content(full, path, item, stat, before, &mut entry)? {
+        let (refs, stat) = match self.content(place, path, item, stat, before, &mut entry)? {
             Ok(made) => made,
             Err(problem) => return Ok(Err(problem)),
         };
@@ -172,7 +193,7 @@ impl Visitor<'_> {
     /// Fills in what the content says; the packs that it needs.
     fn content(
         &mut self,
-        full: &Path,
+        place: &Place<'_>,
         path: &Name,
         item: &Item,
         stat: Stat,
@@ -181,10 +202,11 @@ impl Visitor<'_> {
     ) -> Result<Result<(Vec<PackRef>, Stat), FileProblem>, SnapshotError> {
         let mut last = FileProblem::Changing;
         for attempt in 0..TRIES {
-            let mut file = match facts::open(full) {
+            let mut file = match place.open(item) {
                 Ok(file) => file,
                 Err(error) => return Ok(Err(error.into())),
             };
+            entry.xattrs = facts::xattrs_of(&file);
             if let Some(row) = before.filter(|b| b.stat.same_content_facts(&stat)) {
                 match self.compare(&mut file, path, row, entry)? {
                     Compared::Same(refs) => return Ok(Ok((refs, stat))),
@@ -203,7 +225,7 @@ impl Visitor<'_> {
                 Err(error) => return Ok(Err(error.into())),
             };
             (entry.mtime, entry.mode) = (now.mtime, now.mode);
-            match self.store(file, full, path, item, &now, entry)? {
+            match self.store(file, place, path, item, &now, entry)? {
                 Err(FileProblem::Changing) => last = FileProblem::Changing,
                 Err(problem) => return Ok(Err(problem)),
                 // The row remembers what was stored, not what the listing saw before.
@@ -263,7 +285,7 @@ impl Visitor<'_> {
     fn store(
         &mut self,
         file: File,
-        full: &Path,
+        place: &Place<'_>,
         path: &Name,
         item: &Item,
         stat: &Stat,
@@ -279,7 +301,7 @@ impl Visitor<'_> {
             entry.holes = facts::holes(&file, stat.size);
         }
         let stored = match is_database {
-            true => self.database(file, full, path, stat, entry)?,
+            true => self.database(file, &place.full(item), path, stat, entry)?,
             false => {
                 let subject = Subject { path, stat, kind, private: Private::No, base: None };
                 self.files.store(file, subject, &mut self.packer)?

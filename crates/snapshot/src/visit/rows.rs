@@ -3,7 +3,6 @@
 
 use darkslide_catalog::{Catalog, DirId, FileRow, PackSet};
 use darkslide_format::IdKey;
-use darkslide_format::manifest::PackKind;
 use darkslide_words::ChunkId;
 
 use super::Visitor;
@@ -36,10 +35,11 @@ pub(super) fn store_page(
     page: &[u8],
 ) -> Result<ChunkId, SnapshotError> {
     let id = key.chunk_id(page);
-    let put = packer.loose(PackKind::Trees, id, page, Some("json"))?;
+    let frame = darkslide_format::frame::pack_json(page)?;
+    let put = packer.page(id, page.len(), &frame)?;
     // A known page may be missing from the cache of a rebuilt catalog.
     if matches!(put, Put::New(_)) || catalog.page(id)?.is_none() {
-        catalog.put_page(id, &darkslide_format::frame::pack_json(page)?)?;
+        catalog.put_page(id, &frame)?;
     }
     refs.extend(put.refs());
     Ok(id)
@@ -105,7 +105,15 @@ impl Visitor<'_> {
     fn write_ready(&mut self) -> Result<(), SnapshotError> {
         let ready = std::mem::take(&mut self.ready);
         self.catalog.transaction(|| {
-            ready.iter().try_for_each(|(dir, row)| Ok::<_, SnapshotError>(self.catalog.put_file(*dir, row)?))
+            let mut open = None;
+            for (dir, row) in &ready {
+                if open != Some(*dir) {
+                    self.catalog.open_dir(*dir)?;
+                    open = Some(*dir);
+                }
+                self.catalog.put_file(*dir, row)?;
+            }
+            Ok(())
         })
     }
 
