@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use darkslide_store::{Capabilities, Listed, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError};
-use darkslide_words::{Bytes, Clock, ObjectName, Time};
+use darkslide_store::{Capabilities, Listed, OnListed, PutFacts, PutOutcome, ReadOutcome, Readable, Store, StoreError};
+use darkslide_words::{Bytes, Clock, ObjectName, StorageClass, Time};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 /// Where unfinished objects lie.
@@ -283,7 +283,8 @@ impl DirStore {
                 && meta.is_file()
             {
                 let modified = Time::from_parts(meta.mtime(), meta.mtime_nsec());
-                each(Listed { name, size: Bytes(meta.len()), modified })?;
+                let (size, class, readable) = (Bytes(meta.len()), StorageClass::Standard, Readable::Now);
+                each(Listed { name, size, modified, class, readable })?;
             }
         }
         Ok(())

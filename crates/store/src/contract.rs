@@ -1,22 +1,75 @@
-//! What every store promises, as checks that each store's tests run.
+//! What every store promises, as checks: run by each store's tests, and by
+//! whoever wants to know whether a bucket of theirs will do.
 //!
-//! The checks panic with the promise that was broken; `make` gives a fresh,
-//! empty store each time.
+//! Each check wants a fresh, empty store and says which promise was broken.
+
+use std::fmt;
 
 use darkslide_words::{ObjectName, Temperature};
 
-use crate::{PutFacts, PutOutcome, ReadOutcome, Store, StoreError, list_all};
+use crate::{PutFacts, PutOutcome, ReadOutcome, Store, StoreError, ThawOutcome, list_all};
 
-const FACTS: PutFacts = PutFacts { crc64: 0, temperature: Temperature::Hot };
+/// A promise that was not kept.
+#[derive(Debug)]
+pub struct Broken(String);
 
-fn name(text: &str) -> ObjectName {
-    // invariant: the contract's own names fit the alphabet.
-    ObjectName::new(text).expect("a name") // invariant: as above
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+type Kept = Result<(), Broken>;
+
+/// One check.
+pub struct Check {
+    /// The promise.
+    pub promise: &'static str,
+    /// Holds a fresh, empty store to it.
+    pub check: fn(&dyn Store) -> Kept,
+}
+
+/// All checks.
+pub const CHECKS: &[Check] = &[
+    Check { promise: "what was put is read", check: what_was_put_is_read },
+    Check { promise: "nothing is ever replaced", check: nothing_is_ever_replaced },
+    Check { promise: "parts of objects are read", check: ranges },
+    Check { promise: "listings show what is there", check: listings },
+    Check { promise: "what is deleted is gone", check: deletion },
+    Check { promise: "of several at once one wins", check: racers_have_one_winner },
+    Check { promise: "long names fit", check: names_of_full_length },
+    Check { promise: "what is not cold need not be thawed", check: nothing_to_thaw },
+];
+
+/// Runs every check; `make` gives a fresh, empty store each time.
+///
+/// # Panics
+/// If a promise is broken.
+pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
+    for Check { promise, check } in CHECKS {
+        if let Err(broken) = check(&*make()) {
+            panic!("{promise}: {broken}");
+        }
+    }
+}
+
+fn ensure(kept: bool, otherwise: impl Into<String>) -> Kept {
+    if kept { Ok(()) } else { Err(Broken(otherwise.into())) }
+}
+
+fn name(text: &str) -> Result<ObjectName, Broken> {
+    ObjectName::new(text).map_err(|e| Broken(e.to_string()))
 }
 
 /// Sends bytes with their true checksum.
-fn put(store: &dyn Store, at: &str, bytes: &[u8]) -> Result<PutOutcome, StoreError> {
-    store.put(&name(at), bytes, &PutFacts { crc64: crc64(bytes), ..FACTS })
+fn put(store: &dyn Store, at: &str, bytes: &[u8]) -> Result<PutOutcome, Broken> {
+    Ok(store.put(&name(at)?, bytes, &PutFacts { crc64: crc64(bytes), temperature: Temperature::Hot })?)
 }
 
 /// CRC64NVME, bit by bit: slow, and independent of the one in use.
@@ -31,87 +84,108 @@ fn crc64(bytes: &[u8]) -> u64 {
     !crc
 }
 
-/// Runs every check.
-pub fn run(make: &dyn Fn() -> Box<dyn Store>) {
-    what_was_put_is_read(&*make());
-    nothing_is_ever_replaced(&*make());
-    ranges(&*make());
-    listings(&*make());
-    deletion(&*make());
-    racers_have_one_winner(&*make());
-    names_of_full_length(&*make());
-}
-
-fn what_was_put_is_read(store: &dyn Store) {
+fn what_was_put_is_read(store: &dyn Store) -> Kept {
     for (at, len) in [("empty", 0), ("x/one", 1), ("x/y/large", 3_000_000)] {
         let bytes: Vec<u8> = (0..len).map(|i: u32| (i * 31 / 7) as u8).collect();
-        assert_eq!(put(store, at, &bytes).expect("put"), PutOutcome::Created, "{at}"); // invariant: a check
-        assert_eq!(store.read(&name(at), None).expect("read"), ReadOutcome::Bytes(bytes), "{at}"); // invariant: a check
+        ensure(put(store, at, &bytes)? == PutOutcome::Created, format!("{at} was there already"))?;
+        ensure(store.read(&name(at)?, None)? == ReadOutcome::Bytes(bytes), format!("{at} came back different"))?;
     }
-    assert_eq!(store.read(&name("absent"), None).expect("read"), ReadOutcome::Missing); // invariant: a check
-    assert_eq!(store.read(&name("absent/deep"), Some(0..1)).expect("read"), ReadOutcome::Missing); // invariant: a check
+    for range in [None, Some(0..1)] {
+        let found = store.read(&name("absent/deep")?, range)?;
+        ensure(found == ReadOutcome::Missing, format!("an absent object was read as {found:?}"))?;
+    }
+    Ok(())
 }
 
-fn nothing_is_ever_replaced(store: &dyn Store) {
-    put(store, "a", b"first").expect("put"); // invariant: a check
-    assert_eq!(put(store, "a", b"first").expect("put"), PutOutcome::AlreadyThere); // invariant: a check
-    assert!(matches!(put(store, "a", b"longer than first"), Err(StoreError::Different { .. })));
-    assert_eq!(store.read(&name("a"), None).expect("read"), ReadOutcome::Bytes(b"first".to_vec())); // invariant: a check
+fn nothing_is_ever_replaced(store: &dyn Store) -> Kept {
+    put(store, "a", b"first")?;
+    ensure(put(store, "a", b"first")? == PutOutcome::AlreadyThere, "the same bytes again were not recognised")?;
+    let longer = store.put(
+        &name("a")?,
+        b"longer than first",
+        &PutFacts { crc64: crc64(b"longer than first"), temperature: Temperature::Hot },
+    );
+    ensure(matches!(longer, Err(StoreError::Different { .. })), format!("other bytes were answered with {longer:?}"))?;
+    let left = store.read(&name("a")?, None)?;
+    ensure(left == ReadOutcome::Bytes(b"first".to_vec()), "the object was replaced")
 }
 
-fn ranges(store: &dyn Store) {
-    put(store, "r", b"0123456789").expect("put"); // invariant: a check
-    let read = |range| store.read(&name("r"), Some(range));
-    assert_eq!(read(0..10).expect("read"), ReadOutcome::Bytes(b"0123456789".to_vec())); // invariant: a check
-    assert_eq!(read(3..5).expect("read"), ReadOutcome::Bytes(b"34".to_vec())); // invariant: a check
-    assert!(matches!(read(5..11), Err(StoreError::Short { size: 10, .. })));
-    assert!(matches!(read(50..60), Err(StoreError::Short { size: 10, .. })));
+fn ranges(store: &dyn Store) -> Kept {
+    put(store, "r", b"0123456789")?;
+    for (range, wanted) in [(0..10, &b"0123456789"[..]), (3..5, b"34"), (9..10, b"9")] {
+        let found = store.read(&name("r")?, Some(range.clone()))?;
+        ensure(found == ReadOutcome::Bytes(wanted.to_vec()), format!("bytes {range:?} came as {found:?}"))?;
+    }
+    for range in [5..11, 50..60] {
+        let found = store.read(&name("r")?, Some(range.clone()));
+        let short = matches!(found, Err(StoreError::Short { size: 10, .. }));
+        ensure(short, format!("bytes {range:?} of 10 were answered with {found:?}"))?;
+    }
+    Ok(())
 }
 
-fn listings(store: &dyn Store) {
+fn listings(store: &dyn Store) -> Kept {
     for at in ["packs/ab/one", "packs/cd/two", "packsaddle", "index/three", "top"] {
-        put(store, at, at.as_bytes()).expect("put"); // invariant: a check
+        put(store, at, at.as_bytes())?;
     }
-    let names = |prefix: &str| -> Vec<String> {
-        let all = list_all(store, prefix).expect("list"); // invariant: a check
-        assert!(all.iter().all(|l| l.size.0 == l.name.as_str().len() as u64));
-        all.into_iter().map(|l| l.name.as_str().to_string()).collect()
-    };
-    assert_eq!(names("packs/"), ["packs/ab/one", "packs/cd/two"]);
-    assert_eq!(names("packs/cd"), ["packs/cd/two"]);
-    assert_eq!(names("index/"), ["index/three"]);
-    assert_eq!(names("absent/"), [""; 0]);
-    assert_eq!(names("").len(), 5);
+    let wanted: [(&str, &[&str]); 5] = [
+        ("packs/", &["packs/ab/one", "packs/cd/two"]),
+        ("packs/cd", &["packs/cd/two"]),
+        ("index/", &["index/three"]),
+        ("absent/", &[]),
+        ("", &["index/three", "packs/ab/one", "packs/cd/two", "packsaddle", "top"]),
+    ];
+    for (prefix, names) in wanted {
+        let all = list_all(store, prefix)?;
+        let found: Vec<&str> = all.iter().map(|l| l.name.as_str()).collect();
+        ensure(found == names, format!("`{prefix}` lists {found:?}"))?;
+        let sizes = all.iter().all(|l| l.size.0 == l.name.as_str().len() as u64);
+        ensure(sizes, format!("`{prefix}` lists wrong sizes"))?;
+    }
     let stop = store.list("packs/", &mut |l| Err(StoreError::Missing { name: l.name }));
-    assert!(stop.is_err(), "an error from the caller ends the listing");
+    ensure(stop.is_err(), "an error of the caller did not end the listing")
 }
 
-fn deletion(store: &dyn Store) {
-    put(store, "d/e", b"x").expect("put"); // invariant: a check
-    store.delete(&name("d/e")).expect("delete"); // invariant: a check
-    store.delete(&name("d/e")).expect("deleting twice is no error"); // invariant: a check
-    assert_eq!(store.read(&name("d/e"), None).expect("read"), ReadOutcome::Missing); // invariant: a check
-    assert_eq!(put(store, "d/e", b"y").expect("put"), PutOutcome::Created); // invariant: a check
+fn deletion(store: &dyn Store) -> Kept {
+    put(store, "d/e", b"x")?;
+    store.delete(&name("d/e")?)?;
+    // Deleting what is gone is no error.
+    store.delete(&name("d/e")?)?;
+    ensure(store.read(&name("d/e")?, None)? == ReadOutcome::Missing, "it can still be read")?;
+    ensure(put(store, "d/e", b"y")? == PutOutcome::Created, "its name stays taken")
 }
 
-fn racers_have_one_winner(store: &dyn Store) {
-    let created = std::thread::scope(|scope| {
-        let racers: Vec<_> =
-            (0..8u8).map(|n| scope.spawn(move || put(store, "race", &[n; 100]).expect("put"))).collect(); // invariant: a check
-        racers
-            .into_iter()
-            .map(|r| r.join().expect("a racer")) // invariant: a check
-            .filter(|outcome| *outcome == PutOutcome::Created)
-            .count()
+fn racers_have_one_winner(store: &dyn Store) -> Kept {
+    let outcomes: Vec<Result<PutOutcome, Broken>> = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..8u8).map(|n| scope.spawn(move || put(store, "race", &[n; 100]))).collect();
+        racers.into_iter().map(|r| r.join().unwrap_or_else(|_| Err(Broken("a racer panicked".into())))).collect()
     });
-    assert_eq!(created, 1);
-    let left = store.read(&name("race"), None).expect("read"); // invariant: a check
-    let ReadOutcome::Bytes(bytes) = left else { panic!("the race left nothing") };
-    assert!(bytes.len() == 100 && bytes.iter().all(|b| *b == bytes[0]), "no mixture");
+    let mut created = 0;
+    for outcome in outcomes {
+        created += u32::from(outcome? == PutOutcome::Created);
+    }
+    ensure(created == 1, format!("{created} of 8 were told that they created it"))?;
+    match store.read(&name("race")?, None)? {
+        ReadOutcome::Bytes(bytes) => {
+            ensure(bytes.len() == 100 && bytes.iter().all(|b| *b == bytes[0]), "it is a mixture")
+        }
+        other => Err(Broken(format!("it was read as {other:?}"))),
+    }
 }
 
-fn names_of_full_length(store: &dyn Store) {
+fn names_of_full_length(store: &dyn Store) -> Kept {
     let long = format!("{}/{}", "p".repeat(200), "q".repeat(250));
-    put(store, &long, b"x").expect("put"); // invariant: a check
-    assert_eq!(list_all(store, &"p".repeat(200)).expect("list").len(), 1); // invariant: a check
+    put(store, &long, b"x")?;
+    let listed = list_all(store, &"p".repeat(200))?.len();
+    ensure(listed == 1, format!("it is listed {listed} times"))
+}
+
+fn nothing_to_thaw(store: &dyn Store) -> Kept {
+    let ask = crate::ThawAsk { tier: darkslide_words::Tier::Bulk, days: Some(1) };
+    if store.capabilities().cold {
+        return Ok(());
+    }
+    put(store, "warm", b"x")?;
+    let outcome = store.thaw(&name("warm")?, &ask)?;
+    ensure(outcome == ThawOutcome::NotCold, format!("a thaw was answered with {outcome:?}"))
 }

@@ -70,6 +70,33 @@ pub enum StoreError {
         /// Its storage class.
         class: String,
     },
+    /// Something about the way to the store is wrong, and will stay so until
+    /// somebody changes it: region, credentials, clock, the bucket's name.
+    #[error("the store {store} {why}; {advice}")]
+    Setup {
+        /// Which store.
+        store: String,
+        /// What is wrong, after its name.
+        why: String,
+        /// What to do now.
+        advice: String,
+    },
+    /// A hard limit of what may be spent; the request was not made.
+    #[error("the store {store} {why}")]
+    OverBudget {
+        /// Which store.
+        store: String,
+        /// Which limit, and what it would take.
+        why: String,
+    },
+    /// The store asks for fewer requests, and kept asking.
+    #[error("the store {store} is busy: {what}; run again later, nothing is lost")]
+    Busy {
+        /// Which store.
+        store: String,
+        /// What was being done.
+        what: String,
+    },
     /// Anything else that the system reported.
     #[error("{what} in the store {store}: {source}")]
     Io {
@@ -85,6 +112,6 @@ pub enum StoreError {
 impl StoreError {
     /// True if trying again later, with nothing changed, may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Corrupted { .. } | Self::Io { .. })
+        matches!(self, Self::Unreachable { .. } | Self::Corrupted { .. } | Self::Busy { .. } | Self::Io { .. })
     }
 }

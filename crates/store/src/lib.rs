@@ -12,7 +12,9 @@ mod recording;
 
 use std::ops::Range;
 
-use darkslide_words::{Bytes, ObjectName, Temperature, Time};
+use darkslide_words::{Bytes, ObjectName, StorageClass, Temperature, Tier, Time};
+
+pub use darkslide_words::Readable;
 
 pub use error::StoreError;
 pub use faulty::{Fault, FaultyStore};
@@ -90,6 +92,37 @@ pub struct Listed {
     pub size: Bytes,
     /// When the store took it, by the store's clock.
     pub modified: Time,
+    /// Its storage class; of stores without classes `STANDARD`.
+    pub class: StorageClass,
+    /// Whether it can be read now.
+    pub readable: Readable,
+}
+
+/// What a thaw asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ThawAsk {
+    /// How fast.
+    pub tier: Tier,
+    /// Days that the thawed copy stays; none for Intelligent-Tiering, where the
+    /// object itself moves.
+    pub days: Option<u32>,
+}
+
+/// How a request to thaw ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThawOutcome {
+    /// It has begun.
+    Started,
+    /// It is thawed already; the thawed copy now stays for the days asked for.
+    Extended,
+    /// One is under way already, at the same or a faster tier.
+    InProgress,
+    /// Nothing to thaw: it can be read.
+    NotCold,
+    /// No capacity for this tier at the moment; nothing was begun.
+    NoCapacity,
+    /// No such object.
+    Missing,
 }
 
 /// Gets each object of a listing; an error ends the listing.
@@ -117,6 +150,68 @@ pub trait Store: Send + Sync {
 
     /// Deletes an object; its absence is no error.
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError>;
+
+    /// Objects that were thawed since the last call, and until when, by the events
+    /// that the store sends; nothing where it sends none.
+    fn warmed(&self) -> Result<Option<Warmed>, StoreError> {
+        Ok(None)
+    }
+
+    /// Keeps an object from being deleted or replaced until then, by whomever; false
+    /// where the store has no such locks.
+    fn extend_lock(&self, _name: &ObjectName, _until: Time) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    /// The engine that does many requests at once, where the store has one and it
+    /// is set up.
+    fn bulk(&self) -> Option<&dyn BulkEngine> {
+        None
+    }
+
+    /// Asks for a cold object to be thawed. This costs money: whoever calls has
+    /// quoted it, and has written down that it is about to.
+    fn thaw(&self, name: &ObjectName, _ask: &ThawAsk) -> Result<ThawOutcome, StoreError> {
+        let there = self.read(name, Some(0..0))?;
+        Ok(if there == ReadOutcome::Missing { ThawOutcome::Missing } else { ThawOutcome::NotCold })
+    }
+}
+
+/// Objects that were thawed, and until when if that ends.
+pub type Warmed = Vec<(ObjectName, Option<Time>)>;
+
+/// What became of one object of a bulk job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BulkResult {
+    /// The object.
+    pub name: ObjectName,
+    /// How its request ended; the server's words where it failed.
+    pub outcome: Result<ThawOutcome, String>,
+}
+
+/// How far a bulk job is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkState {
+    /// Not all requests were made yet.
+    Working {
+        /// Requests made.
+        done: u64,
+        /// Of so many.
+        of: u64,
+    },
+    /// All requests were made; what became of each.
+    Finished(Vec<BulkResult>),
+    /// The job ended without making its requests.
+    Failed(String),
+}
+
+/// A store's own engine for many requests: a list goes in, a job works through it,
+/// a report comes out. It begins thaws, and says nothing of when they end.
+pub trait BulkEngine: Send + Sync {
+    /// Submits a job; its id. The same `token` never makes a second one.
+    fn submit(&self, names: &[ObjectName], ask: &ThawAsk, token: &str) -> Result<String, StoreError>;
+    /// How far it is.
+    fn state(&self, job: &str) -> Result<BulkState, StoreError>;
 }
 
 /// A listing as a vector, sorted by name: for prefixes that hold few objects.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
 
-use darkslide_words::{Bytes, ObjectName, Time};
+use darkslide_words::{Bytes, ObjectName, StorageClass, Time};
 
-use crate::{Capabilities, Listed, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError};
+use crate::{Capabilities, Listed, OnListed, PutFacts, PutOutcome, ReadOutcome, Readable, Store, StoreError};
 
 /// Objects in a map.
 #[derive(Debug, Default)]
@@ -82,7 +82,15 @@ impl Store for MemoryStore {
             .filter(|(name, _)| name.as_str().starts_with(prefix))
             .map(|(name, bytes)| (name.clone(), bytes.len() as u64))
             .collect();
-        names.into_iter().try_for_each(|(name, size)| each(Listed { name, size: Bytes(size), modified: Time(0) }))
+        names.into_iter().try_for_each(|(name, size)| {
+            each(Listed {
+                name,
+                size: Bytes(size),
+                modified: Time(0),
+                class: StorageClass::Standard,
+                readable: Readable::Now,
+            })
+        })
     }
 
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {

@@ -4,9 +4,9 @@
 use std::ops::Range;
 use std::sync::Mutex;
 
-use darkslide_words::ObjectName;
+use darkslide_words::{ObjectName, Tier};
 
-use crate::{Capabilities, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError};
+use crate::{Capabilities, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, ThawAsk, ThawOutcome};
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Call {
     List(String),
     /// A deletion.
     Delete(ObjectName),
+    /// A request to thaw.
+    Thaw(ObjectName, Tier),
 }
 
 /// Wraps a store.
@@ -71,6 +73,11 @@ impl<S: Store> Store for RecordingStore<S> {
     fn list(&self, prefix: &str, each: &mut OnListed<'_>) -> Result<(), StoreError> {
         self.note(Call::List(prefix.into()));
         self.inner.list(prefix, each)
+    }
+
+    fn thaw(&self, name: &ObjectName, ask: &ThawAsk) -> Result<ThawOutcome, StoreError> {
+        self.note(Call::Thaw(name.clone(), ask.tier));
+        self.inner.thaw(name, ask)
     }
 
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {

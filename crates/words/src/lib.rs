@@ -4,13 +4,17 @@
 //! traits that callers pass down, and the one place that asks the operating
 //! system for either is here.
 
+mod class;
 mod id;
+mod money;
 mod name;
 mod rng;
 mod size;
 mod time;
 
+pub use class::{Readable, StorageClass, Tier};
 pub use id::{BadId, ChunkId, ContentHash, ObjectId, RepositoryId, RunId, WriterId};
+pub use money::Money;
 pub use name::{BadName, Name, ObjectName};
 pub use rng::{OsRng, Rng, SeededRng};
 pub use size::{Bytes, Count, Temperature};

@@ -89,6 +89,13 @@ impl Time {
         Ok(Self(i64::try_from(zoned.timestamp().as_nanosecond()).map_err(|_| bad())?))
     }
 
+    /// The first instant of its month, UTC: bills count in these.
+    pub fn month_start(self) -> Self {
+        let t = self.civil();
+        let first = Self::from_compact(&format!("{:04}{:02}01T000000.000Z", t.year(), t.month()));
+        first.unwrap_or(self)
+    }
+
     /// `2026-01-31 23:59:59` in the machine's zone, for people.
     pub fn local(self) -> String {
         let zoned = self.timestamp().to_zoned(jiff::tz::TimeZone::system());
@@ -187,6 +194,13 @@ impl Clock for FixedClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn months_begin_at_their_first_midnight() {
+        let at = |text: &str| Time::from_compact(text).unwrap();
+        assert_eq!(at("20240229T235959.999Z").month_start(), at("20240201T000000.000Z"));
+        assert_eq!(at("20261201T000000.000Z").month_start(), at("20261201T000000.000Z"));
+    }
 
     #[test]
     fn compact_round_trips() {
