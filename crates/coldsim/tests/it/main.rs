@@ -1,0 +1,14 @@
+//! The simulator over HTTP, as a client sees it.
+
+#![allow(clippy::unwrap_used)]
+
+mod bill;
+mod buckets;
+mod client;
+mod durability;
+mod faults;
+mod multipart;
+mod objects;
+mod policies;
+mod queues;
+mod restores;
