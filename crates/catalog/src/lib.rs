@@ -5,25 +5,32 @@
 //! Each durable step of a run is one transaction here.
 
 mod error;
+mod ledger;
 mod library;
 mod packs;
 mod pages;
+mod places;
 mod runs;
 mod snapshots;
+mod thaws;
 
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
 pub use error::CatalogError;
+pub use ledger::LedgerRow;
 pub use library::{BaseBlock, DirId, DirRow, FileRow, PackSet, Stat};
 pub use packs::{AddedPack, ChunkFacts, Location, PackFacts, PackId, PackState, Pending, Trusted};
+pub use places::PlaceRow;
 pub use runs::{RunOutcome, RunRow};
 pub use snapshots::{JobState, SnapshotRow};
+pub use thaws::{PackStep, ThawId, ThawPackRow, ThawRow, ThawState};
 
 /// Version of the tables; an older Darkslide refuses a newer catalog.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
+/// The tables of version 1.
 const TABLES: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE packs (
@@ -57,6 +64,28 @@ CREATE TABLE runs (
 CREATE TABLE failures (run INTEGER NOT NULL, path BLOB NOT NULL, reason TEXT NOT NULL);
 ";
 
+/// What version 2 has besides: where objects are, thaws, the ledger. Money is in
+/// billionths of a dollar.
+const TABLES_2: &str = "
+CREATE TABLE places (
+  store TEXT NOT NULL, name TEXT NOT NULL, class TEXT NOT NULL, readable INTEGER NOT NULL, until INTEGER,
+  size INTEGER NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (store, name)) WITHOUT ROWID;
+CREATE TABLE thaws (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, made INTEGER NOT NULL, ended INTEGER, state TEXT NOT NULL, wish TEXT NOT NULL,
+  tier TEXT NOT NULL, days INTEGER NOT NULL, max_cost INTEGER, quoted INTEGER NOT NULL, spent INTEGER NOT NULL);
+CREATE TABLE thaw_packs (
+  thaw INTEGER NOT NULL, store TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, wanted INTEGER NOT NULL,
+  class TEXT NOT NULL, step TEXT NOT NULL, wave INTEGER NOT NULL, tier TEXT NOT NULL, days INTEGER,
+  due INTEGER NOT NULL, asked INTEGER, until INTEGER, cost INTEGER NOT NULL, pending INTEGER NOT NULL,
+  fetch INTEGER NOT NULL, extensions INTEGER NOT NULL, job TEXT, note TEXT NOT NULL,
+  PRIMARY KEY (thaw, name)) WITHOUT ROWID;
+CREATE INDEX thaw_packs_pending ON thaw_packs (pending) WHERE pending <> 0;
+CREATE TABLE ledger (
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, reference TEXT NOT NULL, what TEXT NOT NULL,
+  quoted INTEGER NOT NULL, actual INTEGER NOT NULL);
+CREATE INDEX ledger_at ON ledger (at);
+";
+
 /// A connection to the catalog. Each thread opens its own.
 pub struct Catalog {
     conn: Connection,
@@ -75,18 +104,21 @@ impl Catalog {
             return Err(CatalogError::Exists { path: path.to_path_buf() });
         }
         let conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        conn.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
+        conn.execute_batch(&format!("BEGIN; {TABLES} {TABLES_2} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
         Ok(Self { conn })
     }
 
-    /// Opens one that exists.
+    /// Opens one that exists; one of an older version gets the tables it lacks.
     pub fn open(path: &Path) -> Result<Self, CatalogError> {
         if !path.exists() {
             return Err(CatalogError::Missing { path: path.to_path_buf() });
         }
         let damaged = |source| CatalogError::Damaged { path: path.to_path_buf(), source };
         let conn = connect(path, OpenFlags::empty()).map_err(damaged)?;
-        let found: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(damaged)?;
+        let mut found = version(&conn).map_err(damaged)?;
+        if found == 1 {
+            found = migrate(&conn).map_err(damaged)?;
+        }
         match found {
             SCHEMA => Ok(Self { conn }),
             newer if newer > SCHEMA => Err(CatalogError::Newer { path: path.to_path_buf(), found }),
@@ -136,6 +168,21 @@ impl Catalog {
         set.execute(rusqlite::params![key, value])?;
         Ok(())
     }
+}
+
+fn version(conn: &Connection) -> Result<i64, rusqlite::Error> {
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// From version 1 to this one; what it is afterwards.
+fn migrate(conn: &Connection) -> Result<i64, rusqlite::Error> {
+    conn.execute_batch("BEGIN IMMEDIATE")?;
+    // Another process may have been faster.
+    if version(conn)? == 1 {
+        conn.execute_batch(&format!("{TABLES_2} PRAGMA user_version = {SCHEMA};"))?;
+    }
+    conn.execute_batch("COMMIT")?;
+    version(conn)
 }
 
 fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, rusqlite::Error> {

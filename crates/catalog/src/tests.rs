@@ -1,7 +1,7 @@
 //! The catalog on small data.
 
 use super::*;
-use darkslide_words::{Bytes, ChunkId, Name, ObjectName, Time};
+use darkslide_words::{Bytes, ChunkId, Count, Money, Name, ObjectName, Readable, StorageClass, Tier, Time};
 
 fn catalog() -> (tempfile::TempDir, Catalog) {
     let folder = tempfile::tempdir().unwrap();
@@ -92,4 +92,179 @@ fn a_failed_transaction_leaves_nothing() {
     });
     assert!(result.is_err());
     assert_eq!(catalog.meta("k").unwrap(), None);
+}
+
+#[test]
+fn a_catalog_of_version_1_gets_the_new_tables_and_keeps_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite");
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    conn.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = 1; COMMIT;")).unwrap();
+    let old = Catalog { conn };
+    let pack = old.add_pack(&facts("packs/a"), None, Trusted::Yes).unwrap().id;
+    assert!(old.thaws().is_err(), "version 1 has no thaws");
+    old.close().unwrap();
+
+    for _ in 0..2 {
+        let catalog = Catalog::open(&path).unwrap();
+        assert_eq!(catalog.pack(pack).unwrap(), facts("packs/a"));
+        assert_eq!(catalog.thaws().unwrap(), []);
+        assert_eq!(version(&catalog.conn).unwrap(), SCHEMA);
+        catalog.close().unwrap();
+    }
+    let fresh = folder.path().join("fresh.sqlite");
+    Catalog::create(&fresh).unwrap().close().unwrap();
+    assert_eq!(tables(&path), tables(&fresh), "migrated or made anew, the tables are the same");
+    assert!(tables(&path).iter().any(|sql| sql.contains("TABLE ledger")));
+}
+
+fn tables(path: &std::path::Path) -> Vec<String> {
+    let conn = rusqlite::Connection::open(path).unwrap();
+    let mut query = conn.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+    let rows = query.query_map([], |row| row.get(0)).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+fn place(name: &str, class: StorageClass, readable: Readable, seen: i64) -> PlaceRow {
+    PlaceRow { name: ObjectName::new(name).unwrap(), class, readable, size: Bytes(1 << 40), seen: Time(seen) }
+}
+
+#[test]
+fn places_are_kept_by_store_and_forgotten_when_a_listing_misses_them() {
+    let (_folder, catalog) = catalog();
+    let rows = [
+        place("packs/a", StorageClass::DeepArchive, Readable::Cold, 1),
+        place("packs/b", StorageClass::DeepArchive, Readable::Until(Time(-5)), 2),
+        place("packs/c", StorageClass::Other("FSX_ONTAP".into()), Readable::Unknown, 2),
+        place("packs/d", StorageClass::Glacier, Readable::Thawing, 2),
+        place("packs/e", StorageClass::Standard, Readable::Now, 2),
+    ];
+    catalog.transaction(|| catalog.put_places("s3", &rows)).unwrap();
+    catalog.put_places("disk", &rows[..1]).unwrap();
+    let mut back = Vec::new();
+    let collect = |row: PlaceRow| -> Result<(), CatalogError> {
+        back.push(row);
+        Ok(())
+    };
+    catalog.for_each_place("s3", collect).unwrap();
+    assert_eq!(back, rows);
+    assert_eq!(catalog.place("s3", &rows[1].name).unwrap().as_ref(), Some(&rows[1]));
+    assert_eq!(catalog.place("disk", &rows[1].name).unwrap(), None);
+    let deep = (StorageClass::DeepArchive, Count(2), Bytes(2 << 40));
+    assert_eq!(catalog.holdings("s3").unwrap()[0], deep);
+
+    let thawed = PlaceRow { readable: Readable::Until(Time(99)), seen: Time(3), ..rows[0].clone() };
+    catalog.put_places("s3", std::slice::from_ref(&thawed)).unwrap();
+    assert_eq!(catalog.place("s3", &thawed.name).unwrap(), Some(thawed));
+    assert_eq!(catalog.forget_places("s3", Time(3)).unwrap(), 4);
+    assert_eq!(catalog.holdings("s3").unwrap().len(), 1);
+    assert_eq!(catalog.holdings("disk").unwrap().len(), 1, "another store's rows stay");
+}
+
+fn a_thaw() -> ThawRow {
+    ThawRow {
+        id: ThawId(0),
+        made: Time(1),
+        ended: None,
+        state: ThawState::Open,
+        order: "{\"paths\":[]}".into(),
+        tier: Tier::Bulk,
+        days: 7,
+        max_cost: Some(Money(5)),
+        quoted: Money(4),
+        spent: Money::ZERO,
+    }
+}
+
+fn a_pack(name: &str, step: PackStep) -> ThawPackRow {
+    ThawPackRow {
+        store: "s3".into(),
+        name: ObjectName::new(name).unwrap(),
+        size: Bytes(u64::MAX),
+        wanted: Bytes(3),
+        class: StorageClass::DeepArchive,
+        step,
+        wave: 1,
+        tier: Tier::Standard,
+        days: Some(7),
+        due: Time(2),
+        asked: Some(Time(3)),
+        until: None,
+        cost: Money(1),
+        pending: Money(2),
+        fetch: Money(3),
+        extensions: 1,
+        job: Some("job:1".into()),
+        note: "ä".into(),
+    }
+}
+
+#[test]
+fn a_thaw_comes_back_as_it_was_written() {
+    let (_folder, catalog) = catalog();
+    let packs: Vec<ThawPackRow> =
+        PackStep::ALL.into_iter().map(|step| a_pack(&format!("packs/{}", step.word()), step)).collect();
+    let id = catalog.add_thaw(&a_thaw(), &packs).unwrap();
+    assert_eq!(catalog.thaw(id).unwrap(), Some(ThawRow { id, ..a_thaw() }));
+    assert_eq!(catalog.thaw(ThawId(id.0 + 1)).unwrap(), None);
+    let mut sorted = packs.clone();
+    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    assert_eq!(catalog.thaw_packs(id).unwrap(), sorted);
+    assert_eq!(catalog.pending_costs().unwrap(), Money(14));
+
+    let changed =
+        ThawPackRow { pending: Money::ZERO, job: None, days: None, until: Some(Time(9)), ..sorted[0].clone() };
+    catalog.put_thaw_pack(id, &changed).unwrap();
+    assert_eq!(catalog.thaw_packs(id).unwrap()[0], changed);
+    assert_eq!(catalog.pending_costs().unwrap(), Money(12));
+
+    catalog.add_spent(id, Money(3)).unwrap();
+    catalog.add_spent(id, Money(-1)).unwrap();
+    catalog.confirm_thaw(id, Tier::Standard, Money(40), None).unwrap();
+    catalog.end_thaw(id, ThawState::Cancelled, Time(8)).unwrap();
+    let ended = ThawRow {
+        id,
+        ended: Some(Time(8)),
+        state: ThawState::Cancelled,
+        tier: Tier::Standard,
+        quoted: Money(40),
+        max_cost: None,
+        spent: Money(2),
+        ..a_thaw()
+    };
+    let second = catalog.add_thaw(&a_thaw(), &[]).unwrap();
+    assert_eq!(catalog.thaws().unwrap(), [ThawRow { id: second, ..a_thaw() }, ended]);
+}
+
+#[test]
+fn rows_of_a_later_version_are_named_as_broken_and_not_guessed() {
+    let (_folder, catalog) = catalog();
+    let id = catalog.add_thaw(&a_thaw(), &[a_pack("packs/a", PackStep::Warm)]).unwrap();
+    catalog.conn.execute_batch("UPDATE thaw_packs SET step = 'lost'; UPDATE thaws SET tier = 'never'").unwrap();
+    assert!(matches!(catalog.thaw_packs(id), Err(CatalogError::BrokenRow { what: "a pack of a thaw" })));
+    assert!(matches!(catalog.thaw(id), Err(CatalogError::BrokenRow { what: "a thaw" })));
+    catalog.put_places("s3", &[place("packs/a", StorageClass::Standard, Readable::Now, 1)]).unwrap();
+    catalog.conn.execute_batch("UPDATE places SET readable = 3").unwrap();
+    let name = ObjectName::new("packs/a").unwrap();
+    assert!(matches!(catalog.place("s3", &name), Err(CatalogError::BrokenRow { what: "a place" })));
+}
+
+#[test]
+fn the_ledger_adds_up_from_a_day_on() {
+    let (_folder, catalog) = catalog();
+    let row = |at, actual| LedgerRow {
+        at: Time(at),
+        kind: "thaw".into(),
+        reference: "thaw 1".into(),
+        what: "packs/a".into(),
+        quoted: Money(10),
+        actual: Money(actual),
+    };
+    assert_eq!(catalog.spent(Time(i64::MIN)).unwrap(), Money::ZERO);
+    for row in [row(5, 100), row(1, 7), row(5, 1)] {
+        catalog.add_ledger(&row).unwrap();
+    }
+    assert_eq!(catalog.ledger(Time(2)).unwrap(), [row(5, 100), row(5, 1)]);
+    assert_eq!(catalog.spent(Time(5)).unwrap(), Money(101));
+    assert_eq!(catalog.spent(Time(0)).unwrap(), Money(108));
 }
