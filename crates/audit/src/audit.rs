@@ -16,7 +16,7 @@ use darkslide_format::snapshot::{Refs, Snapshot};
 use darkslide_format::tree::{Entry, EntryKind, FileClass};
 use darkslide_format::trust::{Standing, Trust};
 use darkslide_format::{FormatError, frame, keys, object_id, seal};
-use darkslide_store::{Listed, Store};
+use darkslide_store::{Listed, Store, StoreError};
 use darkslide_words::{ChunkId, Count, ObjectId, ObjectName};
 
 use crate::report::{Report, Severity};
@@ -100,6 +100,11 @@ impl<'a> Audit<'a> {
         }
         let bytes = match self.context.store.read(name, None).and_then(|r| r.bytes(name)) {
             Ok(bytes) => bytes,
+            // A writer's credentials may read little; what they may not is checked by others.
+            Err(StoreError::Denied { .. }) => {
+                self.report.denied += Count(1);
+                return Ok(None);
+            }
             Err(error) => {
                 self.report.add(Severity::Damage, Some(name), error);
                 return Ok(None);

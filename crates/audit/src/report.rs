@@ -1,8 +1,9 @@
 //! What a check found.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use darkslide_words::{Bytes, Count, ObjectName};
+use darkslide_words::{Bytes, Count, ObjectName, StorageClass};
 use serde::Serialize;
 
 /// How bad it is.
@@ -55,12 +56,23 @@ pub struct Report {
     pub snapshots: Count,
     /// Chunks whose content was checked.
     pub chunks: Count,
+    /// Objects that these credentials may not read: they were found, not checked.
+    pub denied: Count,
+    /// Objects that lie in the cold and were not read, by storage class.
+    pub cold: BTreeMap<StorageClass, (Count, Bytes)>,
 }
 
 impl Report {
     /// Adds a finding.
     pub fn add(&mut self, severity: Severity, object: Option<&ObjectName>, what: impl fmt::Display) {
         self.findings.push(Finding { severity, object: object.cloned(), what: what.to_string() });
+    }
+
+    /// One more object that lies in the cold.
+    pub fn add_cold(&mut self, class: &StorageClass, size: Bytes) {
+        let (objects, bytes) = self.cold.entry(class.clone()).or_default();
+        *objects += Count(1);
+        *bytes += size;
     }
 
     /// Number of damages.

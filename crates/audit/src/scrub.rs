@@ -13,8 +13,8 @@ use darkslide_format::stream::crc64;
 use darkslide_format::trust::{Standing, Trust};
 use darkslide_format::unpack::{self, OpenPack};
 use darkslide_format::{FormatError, IdKey, object_id};
-use darkslide_store::{Listed, ReadOutcome, Store, list_all};
-use darkslide_words::{Bytes, ChunkId, Count, ObjectName, Rng, SeededRng};
+use darkslide_store::{Listed, ReadOutcome, Readable, Store, list_all};
+use darkslide_words::{Bytes, ChunkId, Count, ObjectName, Rng, SeededRng, StorageClass};
 
 use crate::report::{Report, Severity};
 use crate::{AuditError, Observer, Progress};
@@ -131,12 +131,13 @@ impl Worker<'_> {
 
     fn object(&mut self, listed: &Listed) {
         let name = &listed.name;
+        let cold = |class: &StorageClass| lock(&self.shared.report).add_cold(class, listed.size);
+        if matches!(listed.readable, Readable::Cold | Readable::Thawing) {
+            return cold(&listed.class);
+        }
         let bytes = match self.shared.context.store.read(name, None) {
             Ok(ReadOutcome::Bytes(bytes)) => bytes,
-            Ok(ReadOutcome::Cold { class }) => {
-                let what = format!("lies in {class} and was not read");
-                return lock(&self.shared.report).add(Severity::Note, Some(name), what);
-            }
+            Ok(ReadOutcome::Cold { .. } | ReadOutcome::Thawing { .. }) => return cold(&listed.class),
             Ok(other) => return self.damage(name, format!("could not be read: {other:?}")),
             Err(error) => return self.damage(name, error),
         };

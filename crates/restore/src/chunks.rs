@@ -18,7 +18,7 @@ use darkslide_words::{Bytes, ChunkId};
 use crate::ChunkError;
 
 /// Plaintext opened at once where small chunks lie close together.
-const WINDOW: u64 = 1 << 20;
+pub(crate) const WINDOW: u64 = 1 << 20;
 /// Packs whose keys and windows are kept.
 const PACKS_MAX: usize = 8;
 
@@ -283,6 +283,11 @@ impl<'r> Pages<'r> {
         Self { catalog, reader: None }
     }
 
+    /// The catalog it looks into.
+    pub fn catalog(&self) -> &'r Catalog {
+        self.catalog
+    }
+
     /// From the cache, else from the repository.
     pub fn new(catalog: &'r Catalog, reader: &'r mut ChunkReader) -> Self {
         Self { catalog, reader: Some(reader) }
@@ -307,6 +312,9 @@ impl PageSource for Pages<'_> {
         let Some(reader) = self.reader.as_deref_mut() else { return Err(ChunkError::NotCached { id }) };
         let mut page = Vec::new();
         reader.append_checked(PackKind::Trees, id, &mut page)?;
+        // So that the next quote or listing needs no call. A cache that cannot be
+        // written to, while a backup runs, is none.
+        let _ = frame::pack_json(&page).map(|packed| self.catalog.put_page(id, &packed));
         Ok(page)
     }
 }

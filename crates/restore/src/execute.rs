@@ -1,7 +1,7 @@
 //! Making a restore true: one thread walks the tree and makes folders, two write
 //! files.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use darkslide_catalog::{Catalog, PackId};
 use darkslide_format::pages::{Descend, Lost, salvage_below};
 use darkslide_format::tree::{Entry, EntryKind};
-use darkslide_store::Store;
-use darkslide_words::{Bytes, ContentHash, Count, Name};
+use darkslide_store::{Store, StoreError};
+use darkslide_words::{Bytes, ContentHash, Count, Name, ObjectName};
 
 use crate::files::{self, FileError, FileWriter, Outcome};
-use crate::plan::{Existing, RestorePlan};
+use crate::plan::{Existing, RestorePlan, frames_of};
 use crate::{ChunkError, ChunkReader, Observer, Opened, Pages, Progress, RestoreError, meta};
 
 /// Files handed to a thread at once: neighbours, which mostly lie in one pack.
@@ -43,6 +43,8 @@ pub struct Restored {
     pub bytes: Bytes,
     /// Files that were there already, with the same content.
     pub present: Count,
+    /// Files whose packs cannot be read yet, or were restored by an earlier run.
+    pub passed_over: Count,
     /// Packs read from.
     pub packs: Count,
     /// Their sealed sizes: what a thaw would have to make readable.
@@ -51,6 +53,9 @@ pub struct Restored {
     pub bytes_read: Bytes,
     /// What could not be restored.
     pub casualties: Vec<Casualty>,
+    /// Packs that were believed to be readable and are cold; their files are
+    /// neither restored nor casualties.
+    pub cold: BTreeSet<ObjectName>,
 }
 
 struct Task {
@@ -70,6 +75,8 @@ struct Shared<'o> {
     fatal: Mutex<Option<RestoreError>>,
     observer: &'o dyn Observer,
     expected: Bytes,
+    /// True if what is cold now is restored later.
+    waits: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -84,6 +91,10 @@ impl Shared<'_> {
 
     fn settled(&self, path: &Name, entry: &Entry, result: Result<Outcome, FileError>) {
         let mut done = match result {
+            Err(FileError::Chunk(ChunkError::Store(StoreError::Cold { name, .. }))) if self.waits => {
+                lock(&self.done).cold.insert(name);
+                return;
+            }
             Err(error) => return self.casualty(path, error.to_string()),
             Ok(Outcome::Present) => {
                 let mut done = lock(&self.done);
@@ -133,9 +144,11 @@ pub fn restore(
         fatal: Mutex::default(),
         observer,
         expected: plan.bytes,
+        waits: plan.now.as_ref().is_some_and(|now| !now.last),
     };
     let mut writers = vec![FileWriter::new(open()?), FileWriter::new(open()?)];
     let (mut walker, walk_catalog) = (open()?, Catalog::open(catalog).map_err(ChunkError::from)?);
+    walk_catalog.relax().map_err(ChunkError::from)?;
     let walked = std::thread::scope(|scope| {
         let (send, take) = sync_channel::<Batch>(2);
         let take = Arc::new(Mutex::new(take));
@@ -235,7 +248,8 @@ impl Walk<'_> {
             }
             Lost::GoOn
         };
-        let walked = salvage_below(pages, self.plan.root, &mut |_, path, entry| Ok(self.visit(path, entry)), &mut lost);
+        let walked =
+            salvage_below(pages, self.plan.root, &mut |pages, path, entry| self.visit(pages, path, entry), &mut lost);
         self.hand_over();
         self.send = None;
         match walked {
@@ -249,22 +263,34 @@ impl Walk<'_> {
         }
     }
 
-    fn visit(&mut self, path: &Name, entry: &Entry) -> Descend {
+    fn visit(&mut self, pages: &mut Pages<'_>, path: &Name, entry: &Entry) -> Result<Descend, ChunkError> {
         let selection = &self.plan.selection;
         if self.shared.stopped() || !selection.leads_to(path) {
-            return Descend::Over;
+            return Ok(Descend::Over);
+        }
+        if entry.kind == EntryKind::File
+            && let Some(filter) = &self.plan.now
+        {
+            let mut packs = BTreeSet::new();
+            frames_of(pages.catalog(), pages, entry, |pack, _| {
+                packs.insert(pack);
+            })?;
+            if !filter.wants(&packs) {
+                lock(&self.shared.done).passed_over += Count(1);
+                return Ok(Descend::Over);
+            }
         }
         let relative = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path.as_bytes());
         let target = self.plan.to.join(relative);
         match entry.kind {
-            EntryKind::Dir => return self.dir(path, entry, target),
+            EntryKind::Dir => return Ok(self.dir(path, entry, target)),
             EntryKind::Symlink => {
                 let made = files::symlink(entry, &target, self.plan.existing);
                 self.shared.settled(path, entry, made);
             }
             EntryKind::File => self.file(Task { path: path.clone(), entry: entry.clone(), target }),
         }
-        Descend::Over
+        Ok(Descend::Over)
     }
 
     fn dir(&mut self, path: &Name, entry: &Entry, target: PathBuf) -> Descend {

@@ -14,7 +14,7 @@ mod plan;
 pub use chunks::{ChunkReader, Opened, Pages};
 pub use error::{ChunkError, RestoreError};
 pub use execute::{Casualty, Restored, restore};
-pub use plan::{Existing, RestorePlan, Selection};
+pub use plan::{Existing, PackFilter, PackNeed, RestorePlan, Selection};
 
 use darkslide_words::{Bytes, Count, Name};
 

@@ -1,17 +1,19 @@
 //! What a restore intends: which files of which tree, to where, and what it
 //! needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use darkslide_catalog::Catalog;
+use darkslide_catalog::{Catalog, ChunkFacts, PackId, Trusted};
 use darkslide_format::manifest::PackKind;
 use darkslide_format::pages::{Descend, Lost, chunks_of, salvage_below};
+use darkslide_format::stream::{SEGMENT, STRIDE};
 use darkslide_format::tree::{Entry, EntryKind, FileClass};
-use darkslide_words::{Bytes, ChunkId, Count, Name};
+use darkslide_words::{Bytes, ChunkId, Count, Name, ObjectName};
 
-use crate::{Pages, RestoreError};
+use crate::chunks::WINDOW;
+use crate::{ChunkError, Pages, RestoreError};
 
 /// What happens to files that are in the target already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,68 @@ pub struct RestorePlan {
     pub packs: Count,
     /// Their sealed bytes.
     pub pack_bytes: Bytes,
+    /// Those packs, by name, and what of each.
+    pub needs: Vec<PackNeed>,
+    /// Where not all packs can be read yet: which files to restore now.
+    pub now: Option<PackFilter>,
+}
+
+/// What a restore needs of one pack.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackNeed {
+    /// Its row.
+    pub id: PackId,
+    /// Its name.
+    pub name: ObjectName,
+    /// Its sealed bytes.
+    pub size: Bytes,
+    /// Bytes of the frames that are wanted.
+    pub wanted: Bytes,
+    /// Bytes that are read for them: whole segments, and small frames together.
+    pub download: Bytes,
+    /// Reads that this takes.
+    pub reads: Count,
+}
+
+/// Which files are restored: those whose packs can all be read, unless an earlier
+/// run restored them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PackFilter {
+    /// Packs that can be read now.
+    pub ready: BTreeSet<PackId>,
+    /// Packs out of which everything was restored before.
+    pub done: BTreeSet<PackId>,
+    /// True once nothing more will thaw: what is cold now is lost to this restore.
+    pub last: bool,
+}
+
+impl PackFilter {
+    /// Whether a file in these packs is to be restored now.
+    pub fn wants(&self, packs: &BTreeSet<PackId>) -> bool {
+        let new = packs.is_empty() || packs.iter().any(|p| !self.done.contains(p));
+        new && packs.iter().all(|p| self.ready.contains(p) || self.done.contains(p))
+    }
+}
+
+/// The frames of a file: pack and length of each, bases of deltas too. Chunks that
+/// no index lists are left out; the restore itself names them.
+pub fn frames_of(
+    catalog: &Catalog,
+    pages: &mut Pages<'_>,
+    entry: &Entry,
+    mut each: impl FnMut(PackId, &ChunkFacts),
+) -> Result<(), ChunkError> {
+    let kind = kind_of(entry).code();
+    for chunk in chunks_of(pages, entry).unwrap_or_default() {
+        let Some(place) = catalog.locations(kind, chunk, Trusted::No)?.into_iter().next() else { continue };
+        each(place.pack, &place.chunk);
+        let Some(base) = place.chunk.base else { continue };
+        let full = catalog.locations(kind, base, Trusted::No)?.into_iter().find(|l| l.chunk.base.is_none());
+        if let Some(full) = full {
+            each(full.pack, &full.chunk);
+        }
+    }
+    Ok(())
 }
 
 impl RestorePlan {
@@ -90,10 +154,11 @@ impl RestorePlan {
         to: PathBuf,
         existing: Existing,
     ) -> Result<Self, RestoreError> {
-        let (mut files, mut bytes, mut packs) = (Count(0), Bytes(0), BTreeSet::new());
+        let (mut files, mut bytes) = (Count(0), Bytes(0));
+        let mut packs: BTreeMap<PackId, Vec<(u64, u64)>> = BTreeMap::new();
         let mut found = vec![false; selection.paths().len()];
         // A plan only counts; what cannot be read is named by the restore itself.
-        let mut lost = |_: &Name, _: crate::ChunkError| Lost::GoOn;
+        let mut lost = |_: &Name, _: ChunkError| Lost::GoOn;
         let mut each = |pages: &mut Pages<'_>, path: &Name, entry: &Entry| {
             for (n, wanted) in selection.paths().iter().enumerate() {
                 found[n] |= wanted == path;
@@ -101,10 +166,9 @@ impl RestorePlan {
             if selection.wants(path) && entry.kind == EntryKind::File {
                 files += Count(1);
                 bytes += entry.bytes();
-                for chunk in chunks_of(pages, entry).unwrap_or_default() {
-                    let places = catalog.locations(kind_of(entry).code(), chunk, darkslide_catalog::Trusted::No)?;
-                    packs.extend(places.first().map(|l| l.pack));
-                }
+                frames_of(catalog, pages, entry, |pack, chunk| {
+                    packs.entry(pack).or_default().push((chunk.off.0, chunk.len.0));
+                })?;
             }
             Ok(if selection.leads_to(path) { Descend::Into } else { Descend::Over })
         };
@@ -112,13 +176,38 @@ impl RestorePlan {
         if let Some(missing) = found.iter().position(|f| !f) {
             return Err(RestoreError::NotInSnapshot { path: selection.paths()[missing].to_string() });
         }
-        let mut pack_bytes = Bytes(0);
-        for pack in &packs {
-            pack_bytes += catalog.pack(*pack).map_err(crate::ChunkError::from)?.size;
+        let mut needs = Vec::with_capacity(packs.len());
+        for (id, mut frames) in packs {
+            let facts = catalog.pack(id).map_err(ChunkError::from)?;
+            frames.sort_unstable();
+            frames.dedup();
+            let wanted = Bytes(frames.iter().map(|(_, len)| len).sum());
+            let (download, reads) = reads_of(&frames, facts.size);
+            needs.push(PackNeed { id, name: facts.name, size: facts.size, wanted, download, reads });
         }
-        let packs = Count(packs.len() as u64);
-        Ok(Self { root, selection, to, existing, files, bytes, packs, pack_bytes })
+        let packs = Count(needs.len() as u64);
+        let pack_bytes = needs.iter().map(|n| n.size).sum();
+        Ok(Self { root, selection, to, existing, files, bytes, packs, pack_bytes, needs, now: None })
     }
+}
+
+/// What reading these frames of a pack takes, in their order: bytes and reads.
+fn reads_of(frames: &[(u64, u64)], pack: Bytes) -> (Bytes, Count) {
+    let (mut bytes, mut reads, mut window_to) = (0, 0, 0);
+    for (off, len) in frames {
+        if off + len <= window_to {
+            continue;
+        }
+        let small = *len < WINDOW / 2;
+        let to = if small { off + WINDOW.max(*len) } else { off + len };
+        let segments = (to.saturating_sub(1) / SEGMENT as u64) - off / SEGMENT as u64 + 1;
+        if small {
+            window_to = (off / SEGMENT as u64 + segments) * SEGMENT as u64;
+        }
+        bytes += (segments * STRIDE as u64).min(pack.0);
+        reads += 1;
+    }
+    (Bytes(bytes), Count(reads))
 }
 
 /// Kind of packs that hold a file.
@@ -146,6 +235,29 @@ impl fmt::Display for RestorePlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_are_whole_segments_and_small_frames_share_one() {
+        let (segment, stride) = (SEGMENT as u64, STRIDE as u64);
+        let large = Bytes(1 << 30);
+        assert_eq!(reads_of(&[], large), (Bytes(0), Count(0)));
+        // One byte more than a segment, from the middle of one: two segments.
+        assert_eq!(reads_of(&[(segment / 2, WINDOW)], large), (Bytes(17 * stride), Count(1)));
+        // A hundred small frames in a megabyte: one window.
+        let small: Vec<(u64, u64)> = (0..100).map(|n| (n * 10_000, 9_000)).collect();
+        assert_eq!(reads_of(&small, large), (Bytes(16 * stride), Count(1)));
+        assert_eq!(reads_of(&small, Bytes(5000)), (Bytes(5000), Count(1)));
+        // Two far apart: two.
+        assert_eq!(reads_of(&[(0, 10), (10 * WINDOW, 10)], large).1, Count(2));
+    }
+
+    #[test]
+    fn only_files_whose_packs_can_all_be_read_are_wanted_and_once() {
+        let set = |ids: &[i64]| ids.iter().map(|n| PackId(*n)).collect::<BTreeSet<_>>();
+        let filter = PackFilter { ready: set(&[2, 3]), done: set(&[1]), last: false };
+        assert!(filter.wants(&set(&[2])) && filter.wants(&set(&[1, 3])) && filter.wants(&set(&[])));
+        assert!(!filter.wants(&set(&[1])) && !filter.wants(&set(&[2, 4])));
+    }
 
     #[test]
     fn selections_follow_components() {

@@ -27,6 +27,7 @@ mod visit;
 pub use convert::{chunk_facts, index_pack, pack_facts};
 pub use error::SnapshotError;
 pub use execute::{Context, Done, Failure, WriterSecrets, backup};
+pub use listing::total as library_bytes;
 pub use plan::{BackupPlan, CHECKPOINT_EVERY, EmptyLibrary, Reading};
 pub use replicate::{RefsReader, Replicated, replicate};
 pub use rules::{DEFAULT_EXCLUDES, OneFileSystem, Rules, RulesError};
