@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use darkslide_words::{Money, Tier};
 
 /// Photographs from the memory card to a cold archive that lasts decades, and back.
 #[derive(Debug, Parser)]
@@ -43,6 +44,21 @@ pub enum Command {
     Diff(Diff),
     /// Restore files from a snapshot, verified
     Restore(Restore),
+    /// What a restore or a backup would cost and how long it would take; asks no store
+    #[command(subcommand)]
+    Quote(Quote),
+    /// Thaws that are under way
+    #[command(subcommand)]
+    Thaw(ThawCommand),
+    /// Practise: thaw and restore a random sample to a temporary place, verify it, report
+    Drill(Drill),
+    /// What was spent this month, what the repository costs, and what another class would
+    Cost(Cost),
+    /// A store by itself
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Run the simulator of cold storage: S3 over HTTP on a virtual clock, with a bill
+    Coldsim(Coldsim),
     /// Check what the repository claims against what the stores hold
     Audit(Audit),
     /// Read objects and check every byte against its name
@@ -72,14 +88,39 @@ pub struct Identity {
     pub passphrase_file: Option<PathBuf>,
 }
 
+/// The way to a bucket; goes into the configuration, where it can be changed.
+#[derive(Debug, Args)]
+pub struct Bucket {
+    /// Server other than Amazon's, for s3:// stores
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Region of the bucket
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Profile of the shared AWS files; else the environment's credentials
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// Storage class of packs [default: DEEP_ARCHIVE]
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
+    /// Checksums only where the server insists: for servers that do not know the newer ones
+    #[arg(long)]
+    pub checksums_when_required: bool,
+    /// Bytes a second at most, such as 2MB
+    #[arg(long, value_name = "RATE")]
+    pub limit_upload: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub struct Init {
     /// The library to back up
     #[arg(long, value_name = "FOLDER")]
     pub library: PathBuf,
-    /// Where the repository goes; several make several full copies
-    #[arg(long = "store", value_name = "FOLDER", required = true)]
-    pub stores: Vec<PathBuf>,
+    /// Where the repository goes: a folder or s3://bucket/prefix; several make several full copies
+    #[arg(long = "store", value_name = "PLACE", required = true)]
+    pub stores: Vec<String>,
+    #[command(flatten)]
+    pub bucket: Bucket,
     /// Seal to this public key (age1…, or NAME=age1…) whose private key is elsewhere
     #[arg(long = "recipient", value_name = "AGE1", required_unless_present = "identity")]
     pub recipients: Vec<String>,
@@ -95,9 +136,11 @@ pub struct Init {
 
 #[derive(Debug, Args)]
 pub struct Open {
-    /// Where the repository is
-    #[arg(long = "store", value_name = "FOLDER", required = true)]
-    pub stores: Vec<PathBuf>,
+    /// Where the repository is: a folder or s3://bucket/prefix
+    #[arg(long = "store", value_name = "PLACE", required = true)]
+    pub stores: Vec<String>,
+    #[command(flatten)]
+    pub bucket: Bucket,
     #[command(flatten)]
     pub identity: Identity,
     /// Rebuild from this machine's own secrets (writer.json) instead of an identity
@@ -134,6 +177,9 @@ pub struct Backup {
     /// Accept that this file changed though its size and time did not
     #[arg(long, value_name = "PATH")]
     pub accept: Vec<PathBuf>,
+    /// Never spend more than this on it, in US dollars
+    #[arg(long, value_name = "USD", value_parser = money)]
+    pub max_cost: Option<Money>,
     #[command(flatten)]
     pub json: Json,
 }
@@ -197,13 +243,202 @@ pub struct Restore {
     #[arg(long, value_name = "WRITER")]
     pub accept_writer: Vec<String>,
     #[command(flatten)]
+    pub thaw: Thawing,
+    /// Spend what the quote says without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// Stay until everything is thawed and restored, instead of ending with exit code 4
+    #[arg(long)]
+    pub wait: bool,
+    #[command(flatten)]
+    pub identity: Identity,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// How cold packs are thawed.
+#[derive(Debug, Args)]
+pub struct Thawing {
+    /// How fast, and how dear: bulk, standard or expedited
+    #[arg(long, value_name = "TIER", value_parser = tier, default_value = "bulk")]
+    pub tier: Tier,
+    /// Days that the thawed copies stay [default: as many as the download needs, 3 at least]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub days: Option<u32>,
+    /// Never spend more than this on it, in US dollars
+    #[arg(long, value_name = "USD", value_parser = money)]
+    pub max_cost: Option<Money>,
+}
+
+fn tier(text: &str) -> Result<Tier, String> {
+    Tier::from_name(text).ok_or_else(|| "bulk, standard or expedited".into())
+}
+
+fn money(text: &str) -> Result<Money, String> {
+    Money::parse(text).ok_or_else(|| "an amount in US dollars, such as 5.00".into())
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Quote {
+    /// What getting files back would cost, by tier
+    Restore {
+        /// Snapshot, as for `restore`
+        snapshot: String,
+        /// Only this file or folder of the library (may be given several times)
+        #[arg(long = "path", value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        #[command(flatten)]
+        thaw: Thawing,
+        /// List the stores first (its price is said), instead of going by what was last known
+        #[arg(long)]
+        refresh: bool,
+        /// Name every pack
+        #[arg(long)]
+        packs: bool,
+        #[command(flatten)]
+        browse: Browse,
+    },
+    /// What storing more would cost: at once, and each month
+    Backup {
+        /// Bytes to store; what the library now holds beyond the last snapshot, if not given
+        #[arg(long, value_name = "AMOUNT")]
+        add: Option<String>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// What deleting everything that is stored would cost now: minimum stays that are not over
+    Prune(Json),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ThawCommand {
+    /// All thaws and how far they are
+    List(Json),
+    /// Wait until a thaw is done and its files are restored
+    Wait {
+        /// Its number; the open one where there is only one
+        id: Option<i64>,
+        /// How often to look, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+        every: u64,
+        #[command(flatten)]
+        identity: Identity,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Let a thaw that stopped because it costs more than was confirmed go on
+    Confirm {
+        /// Its number; the open one where there is only one
+        id: Option<i64>,
+        /// Its limit from here on, in US dollars
+        #[arg(long, value_name = "USD", value_parser = money)]
+        max_cost: Option<Money>,
+        /// Spend what it says without asking
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Ask for nothing more; what is thawed freezes again by itself
+    Cancel {
+        /// Its number; the open one where there is only one
+        id: Option<i64>,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Hurry: ask again at a faster tier for what is still frozen (quoted first)
+    Upgrade {
+        /// Its number; the open one where there is only one
+        id: Option<i64>,
+        /// The faster tier
+        #[arg(long, value_name = "TIER", value_parser = tier)]
+        tier: Tier,
+        /// Spend what the quote says without asking
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Drill {
+    #[command(flatten)]
+    pub thaw: Thawing,
+    /// Spend what the quote says without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// Stay until the sample is thawed and verified
+    #[arg(long)]
+    pub wait: bool,
+    /// Lose the house on the simulator: hours and dollars for the whole library, by tier
+    #[arg(long)]
+    pub simulate: bool,
+    #[command(flatten)]
     pub identity: Identity,
     #[command(flatten)]
     pub json: Json,
 }
 
 #[derive(Debug, Args)]
+pub struct Cost {
+    /// What if all packs lay in this storage class?
+    #[arg(long, value_name = "CLASS")]
+    pub what_if: Option<String>,
+    /// Growth a month, for the forecast [default: as it was over the last year]
+    #[arg(long, value_name = "AMOUNT")]
+    pub growth: Option<String>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Hold a store to everything that Darkslide relies on, under a prefix of its own
+    Check {
+        /// A folder or s3://bucket/prefix; the configured stores if none is given
+        #[arg(long = "store", value_name = "PLACE")]
+        stores: Vec<String>,
+        #[command(flatten)]
+        bucket: Bucket,
+        /// Spend what it says without asking
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        json: Json,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Coldsim {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9191")]
+    pub listen: std::net::SocketAddr,
+    /// Where its state lies; kept between runs
+    #[arg(long, value_name = "FOLDER")]
+    pub dir: PathBuf,
+    /// Region it pretends to be
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub region: String,
+    /// Virtual seconds in a real one; 0: time passes only when told to
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub speed: f64,
+    /// Make this bucket
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Vec<String>,
+    /// Enforce the policies of access keys
+    #[arg(long)]
+    pub enforce: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Audit {
+    /// Renew the Object Lock of what is still needed for so many days (its own identity; priced first)
+    #[arg(long, value_name = "DAYS")]
+    pub extend_locks: Option<u32>,
+    /// Spend what the quote says without asking
+    #[arg(long)]
+    pub yes: bool,
     #[command(flatten)]
     pub identity: Identity,
     #[command(flatten)]
@@ -306,6 +541,14 @@ impl Cli {
             Command::Find(a) => a.browse.json.json,
             Command::Diff(a) => a.browse.json.json,
             Command::Restore(a) => a.json.json,
+            Command::Quote(Quote::Restore { browse, .. }) => browse.json.json,
+            Command::Quote(Quote::Backup { json, .. } | Quote::Prune(json)) => json.json,
+            Command::Thaw(ThawCommand::List(json)) => json.json,
+            Command::Thaw(ThawCommand::Wait { json, .. } | ThawCommand::Cancel { json, .. }) => json.json,
+            Command::Thaw(ThawCommand::Upgrade { json, .. } | ThawCommand::Confirm { json, .. }) => json.json,
+            Command::Drill(a) => a.json.json,
+            Command::Cost(a) => a.json.json,
+            Command::Store(StoreCommand::Check { json, .. }) => json.json,
             Command::Audit(a) => a.json.json,
             Command::Scrub(a) => a.json.json,
             Command::Key(Key::List(json)) | Command::Writer(Writer::List(json)) => json.json,

@@ -2,15 +2,24 @@
 
 mod browse;
 mod check;
+mod cold;
+mod coldsim;
+mod drill;
 mod keys;
+mod loss;
+mod money;
 mod setup;
+mod stores;
 mod work;
 
 use anyhow::Result;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, StoreCommand};
 use crate::demo;
 use crate::output::Exit;
+
+pub use cold::hours as span;
+pub use work::name as library_name;
 
 /// Runs a command.
 pub fn run(cli: Cli) -> Result<Exit> {
@@ -30,5 +39,13 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Scrub(args) => check::scrub(config, &args),
         Command::Key(args) => keys::key(config, args),
         Command::Writer(args) => keys::writer(config, args),
+        Command::Coldsim(args) => coldsim::run(args),
+        Command::Store(StoreCommand::Check { stores, bucket, yes, json }) => {
+            stores::check(config, &stores, &bucket, yes, &json)
+        }
+        Command::Quote(args) => cold::quote(config, args),
+        Command::Thaw(args) => cold::thaw(config, args),
+        Command::Cost(args) => money::cost(config, args),
+        Command::Drill(args) => drill::run(config, args),
     }
 }

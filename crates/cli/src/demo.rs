@@ -1,23 +1,26 @@
 //! `demo`: the whole way on a small made-up library, in a temporary folder: back
-//! up, a day's work, back up again, lose everything, recover on a "new machine"
-//! from repository and identity alone, prove it, recover again with stock tools.
+//! up into simulated Deep Archive, a day's work, back up again, lose everything,
+//! quote and thaw one shoot and then all on a "new machine" from bucket and identity
+//! alone, prove it, recover again with stock tools.
 
+mod cloud;
 mod fixtures;
 mod proof;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use darkslide_engine::words::{Bytes, Count, OsRng};
+use darkslide_engine::words::{Bytes, Count, Money, OsRng, Tier};
 use darkslide_engine::{
-    BackupDone, BackupOptions, Change, Engine, Existing, Founder, InitOptions, JoinWith, OpenOptions, PackSizes,
-    RestoreOptions, Sample, StoreSettings,
+    BackupDone, BackupOptions, Change, ColdRestore, Engine, Existing, Founder, IdentityFile, InitOptions, JoinWith,
+    OpenOptions, PackSizes, RestoreOptions, Sample, ThawOptions, ThawPlan,
 };
 
+use self::cloud::Cloud;
+use crate::keyfile;
 use crate::output::{self, Exit};
 use crate::progress::Watcher;
-use crate::{keyfile, wiring};
 
 /// The same library every time.
 const SEED: u64 = 1839;
@@ -27,6 +30,7 @@ struct Stage {
     library: PathBuf,
     store: PathBuf,
     identity: PathBuf,
+    cloud: Cloud,
 }
 
 /// Runs the demo.
@@ -34,8 +38,9 @@ pub fn run(keep: bool) -> Result<Exit> {
     let folder = scratch()?;
     let stage = Stage {
         library: folder.join("Photos"),
-        store: folder.join("repository"),
+        store: folder.join("downloaded"),
         identity: folder.join("safe/identity.txt"),
+        cloud: Cloud::start(&folder.join("cloud"))?,
         folder,
     };
     let result = tell(&stage);
@@ -63,7 +68,7 @@ fn say(text: std::fmt::Arguments<'_>) {
 }
 
 fn tell(stage: &Stage) -> Result<Exit> {
-    output::line("Darkslide demo: a small photo library goes into a sealed repository and comes back.");
+    output::line("Darkslide demo: a small photo library goes into simulated Deep Archive, sealed, and comes back.");
     heading(1, "A photographer's library");
     let began = Instant::now();
     let made = fixtures::make_library(&stage.library, SEED)?;
@@ -101,13 +106,23 @@ fn tell(stage: &Stage) -> Result<Exit> {
     std::fs::remove_dir_all(engine.settings().state_dir())?;
     std::fs::remove_file(&engine.settings().path)?;
     drop(engine);
-    say(format_args!("Left are the repository ({}) and the identity, from the safe.", proof::size_of(&stage.store)?));
+    say(format_args!("Left are the bucket, and the identity from the safe."));
 
-    heading(6, "A new machine");
-    let newcomer = recover(stage)?;
-    let exact = prove(&before, &newcomer, "byte for byte, with names, times, modes and links")?;
+    heading(6, "A new machine, and one shoot that is needed first");
+    let newcomer = join(stage)?;
+    let shoot = a_shoot(&before)?;
+    stage.cloud.new_bill();
+    let (first, quoted_first) = thaw(stage, &newcomer, vec![shoot.clone()], "One shoot")?;
+    let same = prove_shoot(&before, &first, &shoot)?;
 
-    heading(7, "And without Darkslide");
+    heading(7, "Then everything else");
+    let (all, quoted_all) = thaw(stage, &newcomer, Vec::new(), "Photos restored")?;
+    let exact = same && prove(&before, &all, "byte for byte, with names, times, modes and links")?;
+
+    bill(stage, quoted_first + quoted_all);
+
+    heading(8, "And without Darkslide");
+    say(format_args!("downloaded from the bucket with any S3 program: {}", stage.cloud.download(&stage.store)?));
     let stock = proof::with_stock_tools(&stage.store, &stage.identity, &stage.folder.join("stock"), &before)?;
     output::line("");
     if !exact {
@@ -128,12 +143,12 @@ fn found(stage: &Stage) -> Result<Engine> {
     let options = InitOptions {
         config: stage.folder.join("darkslide.toml"),
         library: stage.library.clone(),
-        stores: vec![StoreSettings { path: stage.store.clone() }],
+        stores: vec![stage.cloud.settings()],
         founder: Founder::Identity(identity),
         writer: "studio".into(),
         pack: PackSizes { target: Bytes::mib(16), ..PackSizes::default() },
     };
-    Ok(Engine::init(options, wiring::opener(), wiring::clock(), &mut OsRng)?.0)
+    Ok(Engine::init(options, stage.cloud.opener(), stage.cloud.clock(), &mut OsRng)?.0)
 }
 
 fn back_up(engine: &Engine) -> Result<BackupDone> {
@@ -149,6 +164,7 @@ fn back_up(engine: &Engine) -> Result<BackupDone> {
     ));
     let share = 100.0 * counts.stored_bytes.0 as f64 / counts.bytes.0.max(1) as f64;
     say(format_args!("sealed and stored: {} ({share:.1} % of the library) in {seconds:.1} s", counts.stored_bytes));
+    say(format_args!("photographs to DEEP_ARCHIVE, metadata to STANDARD; requests for {}", done.spent));
     if !done.done.failures.is_empty() {
         bail!("{} could not be stored", done.done.failures[0].path);
     }
@@ -187,9 +203,10 @@ fn check(engine: &Engine, stage: &Stage) -> Result<()> {
     let verdict = |damages: usize| if damages == 0 { "nothing wrong" } else { "DAMAGED" };
     say(format_args!("audit without any key: {} objects, {}", audit.objects, verdict(audit.damages())));
     say(format_args!(
-        "scrub with the identity: {} chunks decoded and compared, {}",
+        "scrub with the identity: {} chunks decoded and compared, {}; {} packs lie in the cold",
         scrub.chunks,
-        verdict(scrub.damages())
+        verdict(scrub.damages()),
+        scrub.cold.values().map(|(objects, _)| *objects).sum::<Count>()
     ));
     if audit.damages() + scrub.damages() > 0 {
         bail!("a fresh repository is damaged");
@@ -197,46 +214,116 @@ fn check(engine: &Engine, stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Joins with repository and identity alone, and restores everything.
-fn recover(stage: &Stage) -> Result<PathBuf> {
-    let identity = || -> Result<_> { Ok(darkslide_engine::IdentityFile::parse(&std::fs::read(&stage.identity)?)?) };
+fn identity(stage: &Stage) -> Result<IdentityFile> {
+    Ok(IdentityFile::parse(&std::fs::read(&stage.identity)?)?)
+}
+
+/// Joins with bucket and identity alone.
+fn join(stage: &Stage) -> Result<Engine> {
     let began = Instant::now();
     let options = OpenOptions {
         config: stage.folder.join("new-machine/darkslide.toml"),
-        stores: vec![StoreSettings { path: stage.store.clone() }],
-        with: JoinWith::Identity(identity()?),
+        stores: vec![stage.cloud.settings()],
+        with: JoinWith::Identity(identity(stage)?),
         library: None,
         writer: "new machine".into(),
         owner: None,
     };
-    let (engine, joined) = Engine::open(options, wiring::opener(), wiring::clock(), &mut OsRng)?;
+    let (engine, joined) = Engine::open(options, stage.cloud.opener(), stage.cloud.clock(), &mut OsRng)?;
     say(format_args!(
-        "catalog rebuilt from the repository: {} packs, {} snapshots, in {:.1} s",
+        "catalog rebuilt from the bucket, nothing thawed for it: {} packs, {} snapshots, in {:.1} s",
         joined.packs,
         joined.snapshots,
         began.elapsed().as_secs_f64()
     ));
-    let to = stage.folder.join("Photos restored");
+    Ok(engine)
+}
+
+/// The folder of the first photograph.
+fn a_shoot(before: &proof::Fingerprint) -> Result<PathBuf> {
+    let dng = before.keys().find(|path| path.extension().is_some_and(|e| e == "dng" || e == "DNG"));
+    Ok(dng.and_then(|path| path.parent()).context("the library has no shoot")?.to_path_buf())
+}
+
+/// Quotes, thaws with the clock turned forward, and restores; the bill beside the
+/// quote.
+fn thaw(stage: &Stage, engine: &Engine, paths: Vec<PathBuf>, to: &str) -> Result<(PathBuf, Money)> {
+    let to = stage.folder.join(to);
+    let identity = identity(stage)?;
     let options = RestoreOptions {
         snapshot: "latest".into(),
-        paths: Vec::new(),
+        paths: paths.iter().map(|p| crate::commands::library_name(p)).collect(),
         to: to.clone(),
         existing: Existing::Keep,
         accept_writers: Vec::new(),
     };
-    let began = Instant::now();
-    let identity = identity()?;
-    let plan = engine.restore_plan(&options, Some(&identity))?;
-    let watcher = Watcher::new(false);
-    let restored = engine.restore(&plan, &identity, &watcher);
-    watcher.finish();
-    let restored = restored?;
-    let seconds = began.elapsed().as_secs_f64();
-    say(format_args!("{} files, {} restored and verified in {seconds:.1} s", restored.files, restored.bytes));
-    if let Some(casualty) = restored.casualties.first() {
+    let wanted = ThawOptions { tier: Tier::Bulk, days: None, max_cost: None };
+    // Looks into the trees once; the quote then needs no call.
+    engine.restore_plan(&options, Some(&identity))?;
+    let quote = engine.quote_restore(&options, &wanted)?;
+    let cold = quote.thaw.packs.iter().filter(|pack| pack.wave > 0).count();
+    say(format_args!("quote for {} files, {}, {cold} packs to thaw:", quote.restore.files, quote.restore.bytes));
+    for (tier, plan) in quote.tiers.iter().filter_map(|(tier, plan)| plan.as_ref().ok().map(|plan| (tier, plan))) {
+        let within = crate::commands::span(plan.last_byte);
+        say(format_args!("  {tier:<10} {:>11}, all there within {within}", plan.total().to_string()));
+    }
+    let (began, mut quoted) = (stage.cloud.clock().now(), Money::ZERO);
+    let watcher = Watcher::new(true);
+    let mut confirm = |plan: &ThawPlan| {
+        quoted = plan.total();
+        true
+    };
+    let mut outcome = engine.restore_cold(&options, &wanted, &identity, &mut confirm, &watcher)?;
+    let (mut turned, mut files) = (false, Count(0));
+    let done = loop {
+        match outcome {
+            ColdRestore::Done(done) => break done,
+            ColdRestore::Declined => bail!("the demo declined its own quote"),
+            ColdRestore::Waiting { id, progress, restored } => {
+                files += restored.files;
+                if !turned {
+                    say(format_args!("asked for; `restore` ends with exit code 4, and the clock is turned forward …"));
+                }
+                turned = true;
+                let next = progress.next_step_at.context("the thaw stands still")?;
+                stage.cloud.turn(stage.cloud.clock().now().until(next).max(Duration::from_secs(3600)));
+                outcome = engine.continue_thaw(id, &identity, &watcher)?;
+            }
+        }
+    };
+    if let Some(casualty) = done.casualties.first() {
         bail!("{}: {}", casualty.path, casualty.reason);
     }
-    Ok(to)
+    let hours = began.until(stage.cloud.clock().now()).as_secs() / 3600;
+    let when = if turned {
+        format!("{hours} simulated hours later")
+    } else {
+        "at once: what is thawed is not paid for twice".into()
+    };
+    say(format_args!("{when}: {} files restored and verified, quoted {quoted}", files + done.files));
+    Ok((to, quoted))
+}
+
+/// The simulator's bill beside what was quoted.
+fn bill(stage: &Stage, quoted: Money) {
+    let (thaws, looks) = stage.cloud.billed();
+    say(format_args!(
+        "the simulator bills {thaws} for thaws and downloads, {looks} for listings and looks at metadata;"
+    ));
+    say(format_args!("quoted was {quoted}. (The same looks serve a library of terabytes, where they vanish.)"));
+}
+
+fn prove_shoot(before: &proof::Fingerprint, restored: &Path, shoot: &Path) -> Result<bool> {
+    let wanted: proof::Fingerprint =
+        before.iter().filter(|(path, _)| path.starts_with(shoot)).map(|(p, f)| (p.clone(), f.clone())).collect();
+    let after: proof::Fingerprint =
+        proof::fingerprint(restored)?.into_iter().filter(|(path, _)| path.starts_with(shoot)).collect();
+    let differing = proof::differences(&wanted, &after);
+    match differing.is_empty() {
+        true => say(format_args!("{}: {} names, the same byte for byte", shoot.display(), Count(after.len() as u64))),
+        false => differing.iter().take(10).for_each(|d| say(format_args!("DIFFERENT: {d}"))),
+    }
+    Ok(differing.is_empty())
 }
 
 fn prove(before: &proof::Fingerprint, restored: &Path, how: &str) -> Result<bool> {

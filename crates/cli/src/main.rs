@@ -6,7 +6,9 @@
 //! standard error.
 
 mod args;
+mod buckets;
 mod commands;
+mod confirm;
 mod demo;
 mod keyfile;
 mod output;

@@ -17,6 +17,8 @@ pub enum Exit {
     Usage = 2,
     /// Done, but something could not be.
     Incomplete = 3,
+    /// Waiting for a thaw.
+    Waiting = 4,
     /// Refused by a brake or budget.
     Refused = 5,
     /// Cancelled.

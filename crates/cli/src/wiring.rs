@@ -9,16 +9,24 @@ use darkslide_engine::{Engine, EngineError, StoreOpener, StoreSettings};
 use darkslide_store::{Store, StoreError};
 use darkslide_store_dir::DirStore;
 
-/// Makes directory stores.
+use crate::buckets;
+
+/// Makes directory stores and buckets.
 pub struct Opener;
 
 impl StoreOpener for Opener {
     fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(DirStore::create(&settings.path)?))
+        match &settings.path {
+            Some(path) => Ok(Arc::new(DirStore::create(path)?)),
+            None => Ok(Arc::new(buckets::create(settings)?)),
+        }
     }
 
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::new(DirStore::open(&settings.path, &*clock())?))
+        match &settings.path {
+            Some(path) => Ok(Arc::new(DirStore::open(path, &*clock())?)),
+            None => Ok(Arc::new(buckets::open(settings)?)),
+        }
     }
 }
 
@@ -44,6 +52,11 @@ pub fn config_path(given: Option<PathBuf>) -> PathBuf {
 /// The engine of a configuration.
 pub fn engine(config: Option<PathBuf>) -> Result<Engine, EngineError> {
     Engine::load(&config_path(config), opener(), clock())
+}
+
+/// The engine for work with an identity: with each store's `reader_profile`.
+pub fn reader(config: Option<PathBuf>) -> Result<Engine, EngineError> {
+    Ok(engine(config)?.for_reading())
 }
 
 /// Name of this machine.

@@ -8,7 +8,7 @@ use darkslide_snapshot::{
     BackupPlan, CHECKPOINT_EVERY, Context, Done, EmptyLibrary, OneFileSystem, Reading, RefsReader, Replicated, Rules,
     replicate,
 };
-use darkslide_words::Name;
+use darkslide_words::{Money, Name};
 
 use crate::observe::BackupObserver;
 use crate::secrets::{self, WriterFile};
@@ -29,6 +29,8 @@ pub struct BackupOptions {
     pub host: String,
     /// A checkpoint at least so often; the default where none is given.
     pub checkpoint_every: Option<Duration>,
+    /// Never spend more than this on it.
+    pub max_cost: Option<Money>,
 }
 
 /// What a run did.
@@ -40,6 +42,8 @@ pub struct BackupDone {
     pub replicated: Replicated,
     /// Objects that were refused, and why.
     pub refused: Vec<String>,
+    /// What its requests cost.
+    pub spent: Money,
 }
 
 impl Engine {
@@ -53,6 +57,7 @@ impl Engine {
         if writer.repository != repo.trust.repository() {
             return Err(EngineError::Exchanged { store: repo.store().label(), what: "repository" });
         }
+        let meters = self.meter(&mut repo, options.max_cost)?;
         let refs = RefsReader { trust: &repo.trust, index: &writer.secrets.index };
         let (replicated, behind) = replicate(&repo.reached.stores, &refs, observer)?;
         let catalog = Catalog::open(&self.catalog_path())?;
@@ -62,7 +67,8 @@ impl Engine {
         drop(catalog);
         let one_file_system = if job.one_file_system { OneFileSystem::Yes } else { OneFileSystem::No };
         // Neither a store nor our own state is part of the library it lies in.
-        let mut never: Vec<_> = self.settings.stores.iter().map(|s| self.settings.resolve(&s.path)).collect();
+        let mut never: Vec<_> =
+            self.settings.stores.iter().filter_map(|s| s.path.as_deref()).map(|p| self.settings.resolve(p)).collect();
         never.push(state.clone());
         let plan = BackupPlan {
             job: job.name.clone(),
@@ -76,7 +82,7 @@ impl Engine {
             checkpoint_every: options.checkpoint_every.unwrap_or(CHECKPOINT_EVERY),
             tool: TOOL.to_string(),
         };
-        let mut done = darkslide_snapshot::backup(Context {
+        let done = darkslide_snapshot::backup(Context {
             catalog: &self.catalog_path(),
             stores: &repo.reached.stores,
             behind: &behind,
@@ -86,8 +92,10 @@ impl Engine {
             observer,
             plan: &plan,
             unreliable: PackSet::default(),
-        })?;
+        });
+        let spent = self.settle(&meters, "backup")?;
+        let mut done = done?;
         done.behind.extend(repo.reached.missing);
-        Ok(BackupDone { done, replicated, refused })
+        Ok(BackupDone { done, replicated, refused, spent })
     }
 }

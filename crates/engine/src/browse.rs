@@ -180,6 +180,8 @@ impl Engine {
     /// Opens catalog and, with an identity, the repository.
     pub(crate) fn browser(&self, identity: Option<&IdentityFile>) -> Result<Browser, EngineError> {
         let catalog = Catalog::open(&self.catalog_path())?;
+        // Pages that are read are remembered; losing some in a power cut costs nothing.
+        catalog.relax()?;
         let own = WriterFile::load(&secrets::path(&self.settings.state_dir())).ok().map(|f| f.secrets.id());
         let mut browser = Browser { catalog, repo: None, reader: None, opened: None, own, refused: Vec::new() };
         let repo = match (self.repository(), identity) {
@@ -206,6 +208,13 @@ impl Engine {
         browser.refused = refused;
         browser.repo = Some(repo);
         Ok(browser)
+    }
+
+    /// The catalog alone: what can be told without a call to any store.
+    pub(crate) fn offline(&self) -> Result<Browser, EngineError> {
+        let catalog = Catalog::open(&self.catalog_path())?;
+        let own = WriterFile::load(&secrets::path(&self.settings.state_dir())).ok().map(|f| f.secrets.id());
+        Ok(Browser { catalog, repo: None, reader: None, opened: None, own, refused: Vec::new() })
     }
 
     /// All snapshots, oldest first.

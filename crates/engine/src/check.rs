@@ -92,6 +92,12 @@ fn merge(all: &mut Report, one: Report, store: &str, stores: usize) {
     all.bytes += one.bytes;
     all.snapshots += one.snapshots;
     all.chunks += one.chunks;
+    all.denied += one.denied;
+    for (class, (objects, bytes)) in one.cold {
+        let sum = all.cold.entry(class).or_default();
+        sum.0 += objects;
+        sum.1 += bytes;
+    }
     all.findings.extend(one.findings.into_iter().map(|mut finding| {
         if stores > 1 {
             finding.what = format!("[{store}] {}", finding.what);

@@ -226,6 +226,23 @@ pub enum EngineError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] darkslide_store::StoreError),
+    /// Not even one photograph can be had for the limit.
+    #[error("the cheapest sample costs {least}, and the limit is {limit}: raise --max-cost")]
+    DrillTooDear {
+        /// The limit.
+        limit: darkslide_words::Money,
+        /// What one photograph costs.
+        least: darkslide_words::Money,
+    },
+    /// A thaw could not go on.
+    #[error(transparent)]
+    Thaw(#[from] darkslide_thaw::ThawError),
+    /// There is no way to thaw it.
+    #[error(transparent)]
+    Plan(#[from] darkslide_thaw::PlanError),
+    /// Something has no price.
+    #[error(transparent)]
+    Price(#[from] darkslide_price::PriceError),
     /// The catalog failed.
     #[error(transparent)]
     Catalog(#[from] darkslide_catalog::CatalogError),
@@ -249,6 +266,7 @@ impl EngineError {
         use darkslide_audit::AuditError;
         use darkslide_restore::RestoreError;
         use darkslide_snapshot::SnapshotError;
+        use darkslide_store::StoreError;
         match self {
             Self::NoConfig { .. } | Self::BadConfig { .. } | Self::NoJob { .. } | Self::Rule(_) => ErrorKind::Config,
             Self::ConfigExists { .. }
@@ -273,7 +291,12 @@ impl EngineError {
             | Self::Untrusted { .. }
             | Self::Object { .. }
             | Self::Format(_) => ErrorKind::Integrity,
-            Self::Snapshot(SnapshotError::LibraryEmpty { .. }) => ErrorKind::Refused,
+            Self::Snapshot(SnapshotError::LibraryEmpty { .. })
+            | Self::DrillTooDear { .. }
+            | Self::Thaw(darkslide_thaw::ThawError::OverBudget(_))
+            | Self::Store(StoreError::OverBudget { .. })
+            | Self::Snapshot(SnapshotError::Store(StoreError::OverBudget { .. }))
+            | Self::Snapshot(SnapshotError::NoStore(StoreError::OverBudget { .. })) => ErrorKind::Refused,
             Self::Snapshot(SnapshotError::Cancelled)
             | Self::Restore(RestoreError::Cancelled)
             | Self::Audit(AuditError::Cancelled) => ErrorKind::Cancelled,

@@ -20,7 +20,9 @@ use darkslide_words::{Clock, Count, ObjectName, RepositoryId, Rng, Temperature};
 
 use crate::secrets::{self, WriterFile};
 use crate::settings::RepositorySettings;
-use crate::{BackupSettings, Engine, EngineError, Settings, StoreOpener, StoreSettings};
+use crate::{
+    BackupSettings, BudgetSettings, Engine, EngineError, NetworkSettings, Settings, StoreOpener, StoreSettings,
+};
 
 /// Who founds.
 #[allow(clippy::large_enum_variant)] // one of a kind, short-lived
@@ -141,7 +143,7 @@ impl Engine {
         settings.save_new()?;
         let owner = canon::encode(owner.public().as_bytes());
         let founded = Founded { repository, config: settings.path.clone(), recipients, owner };
-        Ok((Self { settings, opener, clock }, founded))
+        Ok((Self { settings, opener, clock, reads: false }, founded))
     }
 }
 
@@ -210,12 +212,14 @@ fn settings_for(options: &InitOptions, repository: RepositoryId, owner: &SecretK
         path: std::path::absolute(&options.config).unwrap_or_else(|_| options.config.clone()),
         repository: RepositorySettings { id: repository.to_string(), owner: canon::encode(owner.public().as_bytes()) },
         state: PathBuf::from(format!("{name}-state")),
-        stores: options.stores.iter().map(|s| StoreSettings { path: absolute(&s.path) }).collect(),
+        stores: options.stores.iter().map(|s| s.absolute(absolute)).collect(),
         backups: vec![BackupSettings {
             name: "photos".into(),
             library: absolute(&options.library),
             ..BackupSettings::default()
         }],
+        budget: BudgetSettings::default(),
+        network: NetworkSettings::default(),
     }
 }
 

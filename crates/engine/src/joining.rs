@@ -16,7 +16,10 @@ use darkslide_words::{Clock, Count, RepositoryId, Rng};
 use crate::founding::{absolute, make_private, put_all};
 use crate::secrets::{self, WriterFile};
 use crate::settings::RepositorySettings;
-use crate::{BackupSettings, Engine, EngineError, Settings, StoreOpener, StoreSettings, index_sync, repository};
+use crate::{
+    BackupSettings, BudgetSettings, Engine, EngineError, NetworkSettings, Settings, StoreOpener, StoreSettings,
+    index_sync, repository,
+};
 
 /// With what a machine joins.
 #[allow(clippy::large_enum_variant)] // one of a kind, short-lived
@@ -113,7 +116,7 @@ impl Engine {
         let snapshots = darkslide_store::list_all(repo.store(), Kind::Snapshots.prefix())?.len() as u64;
         let joined =
             Joined { repository: repo.trust.repository(), packs, snapshots: Count(snapshots), enrolled, refused };
-        Ok((Self { settings, opener, clock }, joined))
+        Ok((Self { settings, opener, clock, reads: false }, joined))
     }
 }
 
@@ -152,8 +155,10 @@ fn settings_for(options: &OpenOptions, trust: &darkslide_format::trust::Trust) -
             owner: canon::encode(trust.header().owner_key()?.as_bytes()),
         },
         state: PathBuf::from(format!("{name}-state")),
-        stores: options.stores.iter().map(|s| StoreSettings { path: absolute(&s.path) }).collect(),
+        stores: options.stores.iter().map(|s| s.absolute(absolute)).collect(),
         backups: options.library.iter().map(job).collect(),
+        budget: BudgetSettings::default(),
+        network: NetworkSettings::default(),
     })
 }
 

@@ -7,17 +7,25 @@
 mod backup;
 mod browse;
 mod check;
+mod costs;
 mod diff;
+mod drill;
 mod error;
 mod founding;
 mod index_sync;
 mod joining;
+mod locks;
+mod loss;
+mod metered;
 mod owner;
+mod pricing;
 mod repository;
 mod restoring;
 mod secrets;
 mod settings;
 mod status;
+mod store_settings;
+mod thawing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,13 +47,23 @@ pub use darkslide_restore::{Casualty, Existing, RestorePlan, Restored};
 pub use darkslide_snapshot::{DEFAULT_EXCLUDES, Failure};
 pub use darkslide_words as words;
 pub use diff::{Change, Difference};
+pub use drill::{DRILL_COST, DrillOutcome};
 pub use error::{EngineError, ErrorKind};
 pub use founding::{Founded, Founder, InitOptions};
 pub use joining::{JoinWith, Joined, OpenOptions};
+pub use locks::Locks;
+pub use loss::{ColdWorld, Inventory, Loss, LossAt, thaws_anything};
 pub use owner::{RecipientInfo, WriterInfo};
 pub use restoring::RestoreOptions;
-pub use settings::{BackupSettings, Settings, StoreSettings};
+pub use settings::{BackupSettings, BudgetSettings, NetworkSettings, Settings};
 pub use status::{JobStatus, Status, StoreStatus};
+pub use store_settings::{BatchSettings, ChecksumSetting, ChecksumsWhen, StoreSettings, parse_bits, parse_bytes};
+
+pub use costs::{CostReport, StoreCost};
+pub use darkslide_catalog::{LedgerRow, ThawState};
+pub use darkslide_price::{Line as PriceLine, Quote};
+pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
+pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
 
 /// Watchers of the three kinds of long work.
 pub mod observe {
@@ -67,6 +85,8 @@ pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) opener: Arc<dyn StoreOpener>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// True where it opens stores with the identity that may thaw and read packs.
+    pub(crate) reads: bool,
 }
 
 impl Engine {
@@ -76,7 +96,18 @@ impl Engine {
         opener: Arc<dyn StoreOpener>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, EngineError> {
-        Ok(Self { settings: Settings::load(config)?, opener, clock })
+        Ok(Self { settings: Settings::load(config)?, opener, clock, reads: false })
+    }
+
+    /// The same, with the identity of `reader_profile` where a store names one: for
+    /// thaws and restores.
+    pub fn for_reading(self) -> Self {
+        Self { reads: true, ..self }
+    }
+
+    /// The configured stores, with absolute paths.
+    pub fn store_settings(&self) -> Vec<StoreSettings> {
+        self.settings.stores.iter().map(|s| s.absolute(|path| self.settings.resolve(path))).collect()
     }
 
     /// The configuration.

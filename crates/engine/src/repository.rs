@@ -164,11 +164,11 @@ impl Engine {
     pub(crate) fn reach(&self) -> Result<Reached, EngineError> {
         let (mut stores, mut missing) = (Vec::new(), Vec::new());
         for settings in &self.settings.stores {
-            let path = self.settings.resolve(&settings.path);
-            let resolved = crate::StoreSettings { path: path.clone() };
+            let resolved = settings.absolute(|path| self.settings.resolve(path));
+            let resolved = if self.reads { resolved.for_reading() } else { resolved };
             match self.opener.open(&resolved) {
                 Ok(store) => stores.push(store),
-                Err(error) => missing.push((path.display().to_string(), error.to_string())),
+                Err(error) => missing.push((resolved.label(), error.to_string())),
             }
         }
         match stores.is_empty() {

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use darkslide_words::Money;
 use serde::{Deserialize, Serialize};
 
-use crate::EngineError;
+use crate::store_settings::{parse_bits, parse_bytes};
+use crate::{EngineError, StoreSettings};
 
 /// The configuration file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,6 +26,51 @@ pub struct Settings {
     /// Libraries to back up.
     #[serde(rename = "backup", default)]
     pub backups: Vec<BackupSettings>,
+    /// Hard limits of what is spent.
+    #[serde(default, skip_serializing_if = "BudgetSettings::is_empty")]
+    pub budget: BudgetSettings,
+    /// The line to the outside.
+    #[serde(default, skip_serializing_if = "NetworkSettings::is_empty")]
+    pub network: NetworkSettings,
+}
+
+/// Hard limits: checked before each request that costs money.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetSettings {
+    /// US dollars for one run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_run: Option<Money>,
+    /// US dollars for a calendar month (UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_month: Option<Money>,
+    /// A file of prices instead of the built-in ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<PathBuf>,
+}
+
+impl BudgetSettings {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How fast the line is: decides how much is thawed at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSettings {
+    /// Download rate, such as `50 Mbit/s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub download: Option<String>,
+    /// True where this machine is inside the store's region: nothing is egress.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inside_aws: bool,
+}
+
+impl NetworkSettings {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What this machine knows of the repository from its first contact.
@@ -34,14 +81,6 @@ pub struct RepositorySettings {
     pub id: String,
     /// The owner's public key: the trust root.
     pub owner: String,
-}
-
-/// A place that holds a full copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StoreSettings {
-    /// A directory.
-    pub path: PathBuf,
 }
 
 /// A library to back up.
@@ -79,6 +118,9 @@ impl Settings {
         if settings.stores.is_empty() {
             return Err(bad("there is no [[store]]: name at least one place for the repository".into()));
         }
+        if let Some(problem) = settings.problem() {
+            return Err(bad(problem));
+        }
         for (n, job) in settings.backups.iter().enumerate() {
             if job.name.is_empty() || settings.backups[..n].iter().any(|other| other.name == job.name) {
                 return Err(bad(format!(
@@ -89,6 +131,18 @@ impl Settings {
             }
         }
         Ok(settings)
+    }
+
+    fn problem(&self) -> Option<String> {
+        for store in &self.stores {
+            let rate = store.limit_upload.as_deref().filter(|rate| parse_bytes(rate).is_none());
+            let slow = rate.map(|rate| format!("limit_upload = `{rate}` is no amount such as `2 MB`"));
+            if let Some(problem) = store.problem().or(slow) {
+                return Some(problem);
+            }
+        }
+        let rate = self.network.download.as_deref().filter(|rate| parse_bits(rate).is_none());
+        rate.map(|rate| format!("download = `{rate}` is no rate such as `50 Mbit/s`"))
     }
 
     /// Writes a new file; never replaces one.
@@ -154,9 +208,23 @@ const TAIL: &str = "
 #   include = [\"*.CR3\"]            # only what matches
 #   one_file_system = true         # do not enter mount points
 #
-# A second copy, on another disk: one more
+# A second copy, on another disk or in a bucket: one more
 #   [[store]]
 #   path = \"/mnt/usb/darkslide\"
+# or
+#   [[store]]
+#   url = \"s3://bucket/prefix\"
+#   region = \"eu-central-1\"
+#   profile = \"darkslide-writer\"      # of ~/.aws; reader_profile for thaws and restores
+#   class = \"DEEP_ARCHIVE\"            # of packs
+#   limit_upload = \"2 MB/s\"
+#
+# Hard limits of what is spent, in US dollars, and how fast the line is:
+#   [budget]
+#   per_run = \"5.00\"
+#   per_month = \"20.00\"
+#   [network]
+#   download = \"50 Mbit/s\"
 ";
 
 #[cfg(test)]

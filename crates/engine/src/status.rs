@@ -46,6 +46,8 @@ pub struct Status {
     pub stores: Vec<StoreStatus>,
     /// The jobs.
     pub jobs: Vec<JobStatus>,
+    /// The last good drill.
+    pub last_drill: Option<(Time, Duration)>,
 }
 
 impl Engine {
@@ -66,7 +68,7 @@ impl Engine {
                 });
             }
             Err(error) => {
-                let label = |s: &crate::StoreSettings| self.settings.resolve(&s.path).display().to_string();
+                let label = |s: &crate::StoreSettings| s.absolute(|path| self.settings.resolve(path)).label();
                 let broken = |s| StoreStatus { label: label(s), problem: Some(error.to_string()) };
                 stores.extend(self.settings.stores.iter().map(broken));
             }
@@ -89,6 +91,7 @@ impl Engine {
             let library = self.settings.resolve(&job.library).display().to_string();
             jobs.push(JobStatus { name: job.name.clone(), library, last, run, failures });
         }
-        Ok(Status { repository: self.settings.repository.id.clone(), writer, stores, jobs })
+        let last_drill = self.last_drill()?.map(|at| (at, at.until(now)));
+        Ok(Status { repository: self.settings.repository.id.clone(), writer, stores, jobs, last_drill })
     }
 }

@@ -13,6 +13,11 @@ use crate::{keyfile, wiring};
 
 use super::work::name;
 
+/// The engine; with an identity it reads as whoever may.
+fn browser(config: Option<PathBuf>, identity: bool) -> Result<darkslide_engine::Engine> {
+    Ok(if identity { wiring::reader(config)? } else { wiring::engine(config)? })
+}
+
 /// The part of a snapshot's name that people need.
 fn handle(object: &str) -> String {
     let bare = object.strip_prefix("snapshots/").unwrap_or(object);
@@ -27,7 +32,7 @@ fn plain(text: &str) -> String {
 /// Lists snapshots.
 pub fn snapshots(config: Option<PathBuf>, args: &Browse) -> Result<Exit> {
     let identity = keyfile::given(&args.identity)?;
-    let all = wiring::engine(config)?.snapshots(identity.as_ref())?;
+    let all = browser(config, identity.is_some())?.snapshots(identity.as_ref())?;
     if !args.json.json && !all.is_empty() {
         output::line(format_args!(
             "{:<8}  {:<19}  {:<12}  {:<10}  {:>9}  {:>8}  new/changed/removed",
@@ -108,7 +113,7 @@ pub fn ls(config: Option<PathBuf>, args: &Ls) -> Result<Exit> {
     let recursive = if args.recursive { Recursive::Yes } else { Recursive::No };
     let as_json = args.browse.json.json;
     let (mut files, mut bytes) = (0u64, Bytes(0));
-    wiring::engine(config)?.ls(&args.snapshot, &path, recursive, identity.as_ref(), &mut |line| {
+    browser(config, identity.is_some())?.ls(&args.snapshot, &path, recursive, identity.as_ref(), &mut |line| {
         files += u64::from(line.kind == EntryKind::File);
         bytes += line.size;
         match as_json {
@@ -127,7 +132,7 @@ pub fn find(config: Option<PathBuf>, args: &Find) -> Result<Exit> {
     let identity = keyfile::given(&args.browse.identity)?;
     let as_json = args.browse.json.json;
     let mut count = 0u64;
-    wiring::engine(config)?.find(&args.pattern, identity.as_ref(), &mut |found| {
+    browser(config, identity.is_some())?.find(&args.pattern, identity.as_ref(), &mut |found| {
         count += 1;
         if as_json {
             let mut value = line_json(&found.line);
@@ -150,7 +155,7 @@ pub fn diff(config: Option<PathBuf>, args: &Diff) -> Result<Exit> {
     let identity = keyfile::given(&args.browse.identity)?;
     let as_json = args.browse.json.json;
     let mut counts = [0u64; 4];
-    wiring::engine(config)?.diff(&args.old, &args.new, identity.as_ref(), &mut |difference| {
+    browser(config, identity.is_some())?.diff(&args.old, &args.new, identity.as_ref(), &mut |difference| {
         let (at, sign, word) = match difference.change {
             Change::Added => (0, '+', "added"),
             Change::Removed => (1, '-', "removed"),

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::args::{Audit, Scrub};
 use crate::output::{self, Exit};
 use crate::progress::Watcher;
-use crate::{keyfile, wiring};
+use crate::{confirm, keyfile, wiring};
 
 /// Tells how things stand.
 pub fn status(config: Option<PathBuf>, as_json: bool) -> Result<Exit> {
@@ -49,6 +49,7 @@ fn status_json(status: &Status) -> serde_json::Value {
         "writer": status.writer.as_ref().map(|(name, trusted)| json!({"name": name, "enrolled": trusted})),
         "stores": status.stores.iter().map(|s| json!({"store": s.label, "problem": s.problem})).collect::<Vec<_>>(),
         "jobs": status.jobs.iter().map(job).collect::<Vec<_>>(),
+        "last_drill": status.last_drill.map(|(at, _)| at.to_string()),
     })
 }
 
@@ -74,6 +75,10 @@ fn tell_status(status: &Status) {
             None => output::line(format_args!("  store {}: reachable", store.label)),
             Some(problem) => output::line(format_args!("  store {}: {problem}", store.label)),
         }
+    }
+    match &status.last_drill {
+        Some((at, ago)) => output::line(format_args!("  last good drill {} ({})", at.local(), age(*ago))),
+        None => output::line("  no drill yet: `darkslide drill` practises getting photographs back"),
     }
     for job in &status.jobs {
         output::line(format_args!("\nJob {} ({})", job.name, job.library));
@@ -103,13 +108,26 @@ fn tell(report: &Report, as_json: bool, what: &str) -> Exit {
     if as_json {
         output::value(&json!({
             "objects": report.objects, "bytes": report.bytes, "snapshots": report.snapshots, "chunks": report.chunks,
-            "damages": damages, "findings": report.findings,
+            "damages": damages, "findings": report.findings, "denied": report.denied,
+            "cold": report.cold.iter().map(|(class, (n, bytes))| json!({"class": class, "objects": n, "bytes": bytes}))
+                .collect::<Vec<_>>(),
         }));
     } else {
         for finding in &report.findings {
             output::line(finding);
         }
         output::line(format_args!("{what}: {} objects with {}", report.objects, report.bytes));
+        for (class, (objects, bytes)) in &report.cold {
+            output::line(format_args!(
+                "{objects} of them with {bytes} lie in {class} and were not read: a drill thaws some"
+            ));
+        }
+        if report.denied.0 > 0 {
+            output::line(format_args!(
+                "{} of them these credentials may not read: another identity checks them",
+                report.denied
+            ));
+        }
         let verdict = match (damages, report.count(Severity::Warning)) {
             (0, 0) => "nothing wrong".to_string(),
             (0, warnings) => format!("no damage, {warnings} warnings"),
@@ -121,11 +139,37 @@ fn tell(report: &Report, as_json: bool, what: &str) -> Exit {
     if damages > 0 { Exit::Failed } else { Exit::Ok }
 }
 
+/// Renews the locks of all that is still needed.
+fn extend_locks(engine: &darkslide_engine::Engine, days: u32, yes: bool, as_json: bool) -> Result<Exit> {
+    let quote = engine.quote_locks()?;
+    let what =
+        format!("To keep {} objects locked for {days} days takes as many requests: {}", quote.objects, quote.cost);
+    if !confirm::spend(&what, yes)? {
+        return Ok(Exit::Refused);
+    }
+    let done = engine.extend_locks(days)?;
+    if as_json {
+        output::value(&json!({"locked": done.objects, "spent": done.cost}));
+    } else if done.objects.0 == 0 {
+        output::line("No store has Object Lock: nothing was locked.");
+    } else {
+        output::line(format_args!("{} objects stay locked for {days} days, for {}", done.objects, done.cost));
+    }
+    Ok(Exit::Ok)
+}
+
 /// Audits.
 pub fn audit(config: Option<PathBuf>, args: &Audit) -> Result<Exit> {
     let identity = keyfile::given(&args.identity)?;
+    if let Some(days) = args.extend_locks {
+        let exit = extend_locks(&wiring::engine(config.clone())?, days, args.yes, args.json.json)?;
+        if exit != Exit::Ok {
+            return Ok(exit);
+        }
+    }
     let watcher = Watcher::new(args.json.json);
-    let report = wiring::engine(config)?.audit(identity.as_ref(), &watcher);
+    let engine = if identity.is_some() { wiring::reader(config)? } else { wiring::engine(config)? };
+    let report = engine.audit(identity.as_ref(), &watcher);
     watcher.finish();
     let report = report?;
     let what = match identity {
@@ -140,7 +184,7 @@ pub fn scrub(config: Option<PathBuf>, args: &Scrub) -> Result<Exit> {
     let identity = keyfile::given(&args.identity)?;
     let sample = if args.all { Sample::All } else { Sample::Percent(args.sample) };
     let watcher = Watcher::new(args.json.json);
-    let report = wiring::engine(config)?.scrub(CheckOptions { sample }, identity.as_ref(), &mut OsRng, &watcher);
+    let report = wiring::reader(config)?.scrub(CheckOptions { sample }, identity.as_ref(), &mut OsRng, &watcher);
     watcher.finish();
     let report = report?;
     let what = match identity {

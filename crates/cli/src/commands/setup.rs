@@ -3,15 +3,31 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use darkslide_engine::words::{Bytes, OsRng};
-use darkslide_engine::{Engine, Founder, InitOptions, JoinWith, OpenOptions, PackSizes, StoreSettings};
+use darkslide_engine::words::{Bytes, OsRng, StorageClass};
+use darkslide_engine::{ChecksumsWhen, Engine, Founder, InitOptions, JoinWith, OpenOptions, PackSizes, StoreSettings};
 
-use crate::args::{Init, Open};
+use crate::args::{Bucket, Init, Open};
 use crate::output::Exit;
 use crate::{keyfile, wiring};
 
-fn stores(paths: &[PathBuf]) -> Vec<StoreSettings> {
-    paths.iter().map(|path| StoreSettings { path: path.clone() }).collect()
+/// Stores from the command line.
+pub fn stores(places: &[String], bucket: &Bucket) -> Result<Vec<StoreSettings>> {
+    let rate = bucket.limit_upload.as_deref();
+    if let Some(rate) = rate.filter(|rate| darkslide_engine::parse_bytes(rate).is_none()) {
+        anyhow::bail!("--limit-upload {rate}: an amount such as 2MB is wanted");
+    }
+    let class = bucket.class.as_deref().map(|name| StorageClass::from_name(&name.to_ascii_uppercase()));
+    let of_buckets = |store: StoreSettings| StoreSettings {
+        endpoint: bucket.endpoint.clone(),
+        region: bucket.region.clone(),
+        profile: bucket.profile.clone(),
+        class: class.clone(),
+        request_checksum_calculation: bucket.checksums_when_required.then_some(ChecksumsWhen::WhenRequired),
+        limit_upload: bucket.limit_upload.clone(),
+        ..store
+    };
+    let stores = places.iter().map(|place| StoreSettings::parse(place));
+    Ok(stores.map(|store| if store.url.is_some() { of_buckets(store) } else { store }).collect())
 }
 
 /// `NAME=age1…` or `age1…`.
@@ -46,7 +62,7 @@ pub fn init(config: Option<PathBuf>, args: Init) -> Result<Exit> {
     let options = InitOptions {
         config: wiring::config_path(config),
         library: args.library,
-        stores: stores(&args.stores),
+        stores: stores(&args.stores, &args.bucket)?,
         founder,
         writer: args.writer.unwrap_or_else(wiring::host),
         pack: PackSizes { target: Bytes::mib(args.pack_size), ..PackSizes::default() },
@@ -79,7 +95,7 @@ pub fn open(config: Option<PathBuf>, args: Open) -> Result<Exit> {
     };
     let options = OpenOptions {
         config: wiring::config_path(config),
-        stores: stores(&args.stores),
+        stores: stores(&args.stores, &args.bucket)?,
         with,
         library: args.library,
         writer: args.name.unwrap_or_else(wiring::host),

@@ -4,14 +4,17 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use darkslide_engine::words::Name;
-use darkslide_engine::{BackupDone, BackupOptions, Existing, RestoreOptions, Restored};
+use darkslide_engine::words::{Money, Name};
+use darkslide_engine::{
+    BackupDone, BackupOptions, ColdRestore, Existing, RestoreOptions, Restored, ThawOptions, ThawPlan,
+};
 use serde_json::json;
 
+use super::cold;
 use crate::args::{Backup, Restore};
 use crate::output::{self, Exit};
 use crate::progress::Watcher;
-use crate::{keyfile, wiring};
+use crate::{confirm, keyfile, wiring};
 
 /// A path of the command line as a path of the library.
 pub fn name(path: &Path) -> Name {
@@ -28,6 +31,7 @@ pub fn backup(config: Option<PathBuf>, args: Backup) -> Result<Exit> {
         accept: args.accept.iter().map(|p| name(p)).collect(),
         host: wiring::host(),
         checkpoint_every: None,
+        max_cost: args.max_cost,
     };
     let watcher = Watcher::new(args.json.json);
     let began = std::time::Instant::now();
@@ -53,6 +57,7 @@ fn backup_json(run: &BackupDone, seconds: f64) -> serde_json::Value {
         "behind": done.behind.iter().map(|(s, r)| json!({"store": s, "reason": r})).collect::<Vec<_>>(),
         "replicated_bytes": run.replicated.bytes,
         "refused": run.refused,
+        "spent": run.spent,
         "run": done.run,
         "seconds": seconds,
     })
@@ -66,6 +71,9 @@ fn tell_backup(run: &BackupDone, seconds: f64) {
         counts.files, counts.bytes, counts.new_files, counts.changed_files, counts.removed_files
     ));
     output::line(format_args!("  {} sealed and stored in {seconds:.1} s", counts.stored_bytes));
+    if run.spent > Money::ZERO {
+        output::line(format_args!("  requests for {}", run.spent));
+    }
     if run.replicated.objects.0 > 0 {
         output::line(format_args!("  {} copied to stores that were behind", run.replicated.bytes));
     }
@@ -85,7 +93,7 @@ fn tell_backup(run: &BackupDone, seconds: f64) {
 
 /// Runs a restore.
 pub fn restore(config: Option<PathBuf>, args: Restore) -> Result<Exit> {
-    let engine = wiring::engine(config)?;
+    let engine = wiring::reader(config)?;
     let options = RestoreOptions {
         snapshot: args.snapshot,
         paths: args.paths.iter().map(|p| name(p)).collect(),
@@ -105,19 +113,66 @@ pub fn restore(config: Option<PathBuf>, args: Restore) -> Result<Exit> {
         return Ok(Exit::Ok);
     }
     let identity = keyfile::needed(&args.identity, "restoring photographs")?;
-    let plan = engine.restore_plan(&options, Some(&identity))?;
-    let watcher = Watcher::new(args.json.json);
+    let thaw = ThawOptions { tier: args.thaw.tier, days: args.thaw.days, max_cost: args.thaw.max_cost };
+    let (as_json, yes) = (args.json.json, args.yes);
+    let watcher = Watcher::new(as_json);
     let began = std::time::Instant::now();
-    let result = engine.restore(&plan, &identity, &watcher);
+    let mut problem = None;
+    let mut confirm = |plan: &ThawPlan| {
+        // A sum below a cent is not worth a question.
+        let small = plan.total() < Money::from_usd(0.01) && plan.packs.iter().all(|p| p.wave == 0);
+        confirm::spend(&plan.to_string(), yes || small).unwrap_or_else(|error| {
+            problem = Some(error);
+            false
+        })
+    };
+    let result = engine.restore_cold(&options, &thaw, &identity, &mut confirm, &watcher);
     watcher.finish();
-    let done = result?;
-    let seconds = began.elapsed().as_secs_f64();
-    if args.json.json {
-        output::value(&restore_json(&done, seconds));
-    } else {
-        tell_restore(&done, seconds);
+    if let Some(error) = problem {
+        return Err(error);
     }
-    Ok(if done.casualties.is_empty() { Exit::Ok } else { Exit::Incomplete })
+    let seconds = began.elapsed().as_secs_f64();
+    match result? {
+        ColdRestore::Waiting { id, .. } if args.wait => cold::wait_for(&engine, id, &identity, cold::EVERY, as_json),
+        other => Ok(tell_outcome(&other, seconds, as_json)),
+    }
+}
+
+/// Tells how a restore stands; its exit code.
+pub fn tell_outcome(outcome: &ColdRestore, seconds: f64, as_json: bool) -> Exit {
+    match outcome {
+        ColdRestore::Declined => {
+            eprintln!("Nothing was asked for, nothing was spent.");
+            Exit::Refused
+        }
+        ColdRestore::Done(done) => {
+            match as_json {
+                true => output::value(&restore_json(done, seconds)),
+                false => tell_restore(done, seconds),
+            }
+            if done.casualties.is_empty() { Exit::Ok } else { Exit::Incomplete }
+        }
+        ColdRestore::Waiting { id, progress, restored } => {
+            if as_json {
+                output::value(&json!({
+                    "waiting": true, "thaw": id, "progress": progress, "restored": restore_json(restored, seconds),
+                }));
+            } else {
+                if restored.files.0 + restored.present.0 > 0 {
+                    tell_restore(restored, seconds);
+                }
+                output::line(format_args!("Thaw {id}:\n{progress}"));
+                match progress.ready_about {
+                    Some(at) => output::line(format_args!(
+                        "Waiting. Ready about {}: run the same command then, or `darkslide thaw wait`.",
+                        at.local()
+                    )),
+                    None => output::line("Waiting. Run the same command again, or `darkslide thaw wait`."),
+                }
+            }
+            if progress.stop.is_some() { Exit::Refused } else { Exit::Waiting }
+        }
+    }
 }
 
 fn restore_json(done: &Restored, seconds: f64) -> serde_json::Value {

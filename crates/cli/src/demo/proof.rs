@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use darkslide_engine::words::Bytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::output;
@@ -67,23 +66,6 @@ pub fn differences(before: &Fingerprint, after: &Fingerprint) -> Vec<String> {
     }
     out.extend(after.keys().filter(|p| !before.contains_key(*p)).map(|p| format!("{} is new", p.display())));
     out
-}
-
-/// Bytes of all files below a folder.
-pub fn size_of(root: &Path) -> Result<Bytes> {
-    let mut total = 0;
-    let mut open = vec![root.to_path_buf()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            let meta = entry.metadata()?;
-            match meta.is_dir() {
-                true => open.push(entry.path()),
-                false => total += meta.len(),
-            }
-        }
-    }
-    Ok(Bytes(total))
 }
 
 /// How the recovery with stock tools went.

@@ -12,5 +12,6 @@ mod harness;
 mod keys;
 mod library;
 mod mishaps;
+mod quotes;
 mod recovery;
 mod trees;

@@ -27,17 +27,14 @@ impl StoreOpener for Shelf {
     fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
         let mut stores = self.stores.lock().unwrap();
         let new = || Arc::new(FaultyStore::new(MemoryStore::default()));
-        Ok(stores.entry(settings.path.clone()).or_insert_with(new).clone())
+        Ok(stores.entry(settings.path.clone().unwrap()).or_insert_with(new).clone())
     }
 
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
-        let gone = self.unplugged.lock().unwrap().contains(&settings.path);
-        match self.stores.lock().unwrap().get(&settings.path) {
+        let gone = self.unplugged.lock().unwrap().contains(settings.path.as_ref().unwrap());
+        match self.stores.lock().unwrap().get(settings.path.as_ref().unwrap()) {
             Some(store) if !gone => Ok(store.clone()),
-            _ => Err(StoreError::Unreachable {
-                store: settings.path.display().to_string(),
-                source: std::io::ErrorKind::NotFound.into(),
-            }),
+            _ => Err(StoreError::Unreachable { store: settings.label(), source: std::io::ErrorKind::NotFound.into() }),
         }
     }
 }
@@ -106,7 +103,7 @@ impl World {
         let options = InitOptions {
             config: self.config.clone(),
             library: self.library.clone(),
-            stores: (0..stores).map(|n| StoreSettings { path: Self::store_path(n) }).collect(),
+            stores: (0..stores).map(|n| StoreSettings::dir(Self::store_path(n))).collect(),
             founder,
             writer: "studio".into(),
             pack: PackSizes { target: Bytes::mib(16), ..PackSizes::default() },
@@ -122,7 +119,7 @@ impl World {
     pub fn join(&self, name: &str, with: JoinWith) -> Result<Engine, EngineError> {
         let options = OpenOptions {
             config: self.folder.path().join(name).join("darkslide.toml"),
-            stores: vec![StoreSettings { path: Self::store_path(0) }],
+            stores: vec![StoreSettings::dir(Self::store_path(0))],
             with,
             library: Some(self.library.clone()),
             writer: name.into(),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cold;
 mod crash;
 mod damage;
 mod detect;

@@ -1,0 +1,226 @@
+//! Where a copy of the repository lies: a directory, or a bucket and the way
+//! there.
+
+use std::path::{Path, PathBuf};
+
+use darkslide_words::StorageClass;
+use serde::{Deserialize, Serialize};
+
+/// A place that holds a full copy: a directory (`path`) or a bucket (`url`).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSettings {
+    /// A directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// A bucket: `s3://bucket/prefix`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// A server other than Amazon's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// The bucket's region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Profile of the shared AWS files with which this machine writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Profile for thaws and restores, where that is another identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reader_profile: Option<String>,
+    /// Bucket in the path instead of the host name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_style: Option<bool>,
+    /// Storage class of packs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<StorageClass>,
+    /// Storage class of sidecars, catalogs, tiny files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_class: Option<StorageClass>,
+    /// Which checksum goes with each object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<ChecksumSetting>,
+    /// `when_required` for servers without the newer checksums.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_checksum_calculation: Option<ChecksumsWhen>,
+    /// Bytes a second, such as `2 MB`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_upload: Option<String>,
+    /// Uploads at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel: Option<usize>,
+    /// Region whose prices count, where it is not the bucket's; `none` for a server
+    /// that costs nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<String>,
+    /// S3 Batch Operations for bulk thaws.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchSettings>,
+    /// URL of an SQS queue that gets the bucket's restore events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<String>,
+}
+
+/// A checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChecksumSetting {
+    /// CRC64NVME.
+    Crc64nvme,
+    /// SHA-256.
+    Sha256,
+}
+
+/// When checksums are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChecksumsWhen {
+    /// With every object.
+    WhenSupported,
+    /// Only where the protocol asks for one.
+    WhenRequired,
+}
+
+/// What a Batch job needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchSettings {
+    /// Number of the account.
+    pub account: String,
+    /// Role that S3 takes on to work through the list.
+    pub role: String,
+    /// Bucket for lists and reports; the store's own where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+    /// Control endpoint of another server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+}
+
+impl StoreSettings {
+    /// A directory.
+    pub fn dir(path: impl Into<PathBuf>) -> Self {
+        Self { path: Some(path.into()), ..Self::default() }
+    }
+
+    /// A directory's path, or `s3://bucket/prefix`.
+    pub fn parse(text: &str) -> Self {
+        match text.starts_with("s3://") {
+            true => Self { url: Some(text.to_string()), ..Self::default() },
+            false => Self::dir(text),
+        }
+    }
+
+    /// What it is called in messages before it was opened.
+    pub fn label(&self) -> String {
+        match (&self.path, &self.url) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(url)) => url.trim_end_matches('/').to_string(),
+            (None, None) => "(nowhere)".into(),
+        }
+    }
+
+    /// With a directory's path made absolute.
+    pub(crate) fn absolute(&self, resolve: impl Fn(&Path) -> PathBuf) -> Self {
+        Self { path: self.path.as_deref().map(resolve), ..self.clone() }
+    }
+
+    /// As who reads: with the identity that may thaw.
+    pub(crate) fn for_reading(&self) -> Self {
+        Self { profile: self.reader_profile.clone().or_else(|| self.profile.clone()), ..self.clone() }
+    }
+
+    /// Why it cannot be.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let only_buckets = self.endpoint.is_some()
+            || self.region.is_some()
+            || self.profile.is_some()
+            || self.class.is_some()
+            || self.warm_class.is_some();
+        match (&self.path, &self.url) {
+            (None, None) => Some("a [[store]] needs a `path` or a `url`".into()),
+            (Some(_), Some(_)) => Some("a [[store]] has a `path` or a `url`, not both".into()),
+            (None, Some(url)) if !url.starts_with("s3://") => {
+                Some(format!("the store `{url}` is no s3://bucket/prefix"))
+            }
+            (Some(path), None) if only_buckets => {
+                Some(format!("the store {} is a directory: it has no region, profile or class", path.display()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Region whose prices count; nothing for a store that costs nothing.
+    pub fn price_region(&self) -> Option<&str> {
+        match (&self.prices, &self.region) {
+            _ if self.url.is_none() => None,
+            (Some(none), _) if none == "none" => None,
+            (Some(region), _) | (None, Some(region)) => Some(region),
+            (None, None) => Some("us-east-1"),
+        }
+    }
+}
+
+/// Reads `2 MB`, `500 kB/s`, `1.5MiB`, `250000`: bytes.
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.trim().trim_end_matches("/s").trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    let value = number.parse::<f64>().ok()? * factor;
+    (1.0..1e18).contains(&value).then_some(value as u64)
+}
+
+/// Reads `50 Mbit/s`, `1 Gbit`, `100000000`: bits a second.
+pub fn parse_bits(text: &str) -> Option<u64> {
+    let lower = text.trim().to_ascii_lowercase();
+    let rate = lower.trim_end_matches("/s").trim_end_matches("ps").trim();
+    let (number, factor) = match () {
+        () if rate.ends_with("gbit") => (rate.trim_end_matches("gbit"), 1e9),
+        () if rate.ends_with("mbit") => (rate.trim_end_matches("mbit"), 1e6),
+        () if rate.ends_with("kbit") => (rate.trim_end_matches("kbit"), 1e3),
+        () => (rate.trim_end_matches("bit"), 1.0),
+    };
+    let value = number.trim().parse::<f64>().ok()? * factor;
+    (1.0..1e15).contains(&value).then_some(value as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_as_people_write_them() {
+        for (text, bytes) in [("2 MB", 2_000_000), ("1.5MiB", 1_572_864), ("500kB/s", 500_000), ("77", 77)] {
+            assert_eq!(parse_bytes(text), Some(bytes), "{text}");
+        }
+        for (text, bits) in [("50 Mbit/s", 50_000_000), ("1 Gbit", 1_000_000_000), ("8000", 8000), ("16 Mbps", 0)] {
+            assert_eq!(parse_bits(text).unwrap_or(0), bits, "{text}");
+        }
+        for bad in ["", "fast", "-1 MB", "0", "1 parsec"] {
+            assert_eq!((parse_bytes(bad), parse_bits(bad)), (None, None), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_store_is_a_directory_or_a_bucket() {
+        assert_eq!(StoreSettings::parse("/mnt/x").problem(), None);
+        assert_eq!(StoreSettings::parse("s3://bucket/x").problem(), None);
+        assert!(StoreSettings::default().problem().is_some());
+        assert!(StoreSettings { region: Some("x".into()), ..StoreSettings::dir("a") }.problem().is_some());
+        assert!(StoreSettings { url: Some("s3://b".into()), ..StoreSettings::dir("a") }.problem().is_some());
+        let bucket = StoreSettings { region: Some("eu-central-1".into()), ..StoreSettings::parse("s3://bucket") };
+        assert_eq!(bucket.price_region(), Some("eu-central-1"));
+        assert_eq!(StoreSettings { prices: Some("none".into()), ..bucket }.price_region(), None);
+        assert_eq!(StoreSettings::dir("a").price_region(), None);
+    }
+}
