@@ -15,6 +15,7 @@ from pathlib import Path
 import history
 import machine
 import report
+import s3
 import targets
 import trees
 import works
@@ -23,11 +24,13 @@ from history import HistoryPlan
 from library import Library
 from measure import Stopwatch, can_drop_caches
 from records import Record, summarize
+from s3tools import DarkslideS3, Rclone, ResticS3, RusticS3
 from tools import Borg, Bupstash, Cat, Find, Restic, Rustic, TarAge, Tool
 from works import Runner, say
 
 _PROJECT = Path(__file__).resolve().parent.parent
-_DEFAULT_WORKS = [work for work in works.ALL_WORKS if work != "million"]
+_DEFAULT_WORKS = [work for work in works.ALL_WORKS if work not in ("million", "s3")]
+_BYTES_AT_SCALE_1 = 5.83e9
 
 
 def main() -> int:
@@ -36,21 +39,23 @@ def main() -> int:
     (place / "data").mkdir(parents=True, exist_ok=True)
     if options.make_only:
         return _make_only(options, place)
-    tools, skipped = _tools(options)
+    tools, s3_tools, skipped = _tools(options)
     about = machine.facts(place)
-    about["versions"] = {tool.name: tool.version() for tool in tools}
+    about["versions"] = _versions(tools, s3_tools)
     about["skipped"] = skipped
     stopwatch = Stopwatch(place / "logs", options.timeout, options.cold)
     runner = Runner(place, stopwatch, options.verify_peers, options.keep)
     facts: dict = {}
     try:
         _run(options, runner, tools, facts)
+        if "s3" in options.work and s3_tools:
+            _run_s3(options, runner, s3_tools, facts)
     except KeyboardInterrupt:
         runner.records.append(Record("run", "benchmark", runner.cycle, error="interrupted"))
     except OSError as error:
         runner.records.append(Record("run", "benchmark", runner.cycle, error=f"stopped: {error}"))
     about["load_after"] = machine.load()
-    _publish(options, place, about, facts, tools, runner)
+    _publish(options, place, about, facts, (tools, s3_tools), runner)
     return 1 if any(record.error for record in runner.records) else 0
 
 
@@ -86,13 +91,24 @@ def _run_library(options, runner: Runner, tools: list[Tool], wanted: set, facts:
             facts["library"] = {**facts.get("library", {}), **library.facts}
 
 
+def _run_s3(options, runner: Runner, tools: list[Tool], facts: dict) -> None:
+    place = runner.place / "data" / "s3"
+    scale = options.s3_size * 1e9 / _BYTES_AT_SCALE_1
+    library = Library(place, options.seed, scale, options.s3_shoots)
+    say("making the library for S3")
+    library.make()
+    facts["s3"] = library.facts
+    for runner.cycle in range(1, options.repeat + 1):
+        s3.run(runner, library, tools, options.darkslide)
+
+
 def _groups(options, tools: list[Tool]) -> list[list[Tool]]:
     """Which tools go through the works together."""
     return [tools] if options.order == "work" else [[tool] for tool in tools]
 
 
-def _tools(options) -> tuple[list[Tool], dict[str, str]]:
-    """The tools to measure, and why others are skipped."""
+def _tools(options) -> tuple[list[Tool], list[Tool], dict[str, str]]:
+    """The tools to measure, those to measure through S3, and why others are skipped."""
     known = [
         Cat(),
         Find(),
@@ -103,20 +119,40 @@ def _tools(options) -> tuple[list[Tool], dict[str, str]]:
         *(Rustic(options.rustic, level) for level in ("auto", "off")),
         Borg(options.borg),
     ]
-    names = {tool.name for tool in known}
+    known_s3 = [
+        DarkslideS3(options.darkslide),
+        DarkslideS3(options.darkslide, "DEEP_ARCHIVE"),
+        *(ResticS3(options.restic, level) for level in ("auto", "off")),
+        *(RusticS3(options.rustic, level) for level in ("auto", "off")),
+        Rclone(options.rclone),
+    ]
+    names = {tool.name for tool in known} | {tool.family for tool in known_s3}
     if unknown := set(options.only or []) - names:
         sys.exit(f"--only: unknown {', '.join(sorted(unknown))}; known: {', '.join(sorted(names))}")
-    chosen, skipped = [], {}
+    skipped: dict[str, str] = {}
+    s3_only = set(options.work) == {"s3"}
+    chosen = [] if s3_only else _chosen(known, options, skipped)
+    chosen_s3 = _chosen(known_s3, options, skipped) if "s3" in options.work else []
+    return chosen, chosen_s3, skipped
+
+
+def _chosen(known: list[Tool], options, skipped: dict[str, str]) -> list[Tool]:
+    """Those of `known` that are wanted and can be run; adds the others to `skipped`."""
+    chosen = []
     for tool in known:
         if not _is_wanted(tool, options):
             continue
-        reason = tool.missing()
-        if reason:
+        if reason := tool.missing():
+            if tool.name not in skipped:
+                say(f"{tool.name} is skipped: {reason}")
             skipped[tool.name] = reason
-            say(f"{tool.name} is skipped: {reason}")
         else:
             chosen.append(tool)
-    return chosen, skipped
+    return chosen
+
+
+def _versions(*groups: list[Tool]) -> dict[str, str]:
+    return {tool.name: tool.version() for group in groups for tool in group}
 
 
 def _is_wanted(tool: Tool, options) -> bool:
@@ -138,17 +174,19 @@ def _make_only(options, place: Path) -> int:
     return 0
 
 
-def _publish(options, place: Path, about: dict, facts: dict, tools, runner: Runner) -> None:
+def _publish(
+    options, place: Path, about: dict, facts: dict, tools: tuple[list, list], runner: Runner
+) -> None:
     summary = summarize(runner.records)
     judged = targets.judge(runner.records, summary, facts)
     settings = {
-        "scale": options.scale,
+        **({"scale": options.scale} if "library" in facts else {}),
         "seed": options.seed,
         "repeat": options.repeat,
         "page cache": "dropped before each step" if runner.stopwatch.cold else "as it is",
         "order": f"by {options.order}",
     }
-    text = report.markdown(about, settings, facts, tools, runner.records, summary, judged)
+    text = report.markdown(about, settings, facts, *tools, runner.records, summary, judged)
     print(text)
     raw = {
         "machine": about,
@@ -192,7 +230,10 @@ def _arguments() -> argparse.Namespace:
         help="make the library in its first or changed version, and stop")
     add("--out", type=Path, metavar="FILE.md", help="write the report, and FILE.json beside it")
     add("--darkslide", default=str(_PROJECT / "target/release/darkslide"), metavar="PATH")
-    for peer in ("restic", "rustic", "borg", "bupstash"):
+    add("--s3-size", type=float, default=1.0, metavar="GB",
+        help="about so large is the library of the work s3 (default %(default)s)")
+    add("--s3-shoots", type=int, default=5, metavar="N", help="and so many shoots are in it")
+    for peer in ("restic", "rustic", "borg", "bupstash", "rclone"):
         add(f"--{peer}", metavar="PATH", help="default: from PATH")
     _history_arguments(parser)
     return _checked(parser, parser.parse_args())
@@ -224,6 +265,8 @@ def _checked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> ar
         parser.error(f"the history would be larger than {history.BYTES_MAX / 1e9} GB")
     if options.repeat < 1 or options.scale <= 0 or options.tiny < 0:
         parser.error("--repeat, --scale and --tiny must be positive")
+    if options.s3_size <= 0 or options.s3_shoots < 1:
+        parser.error("--s3-size and --s3-shoots must be positive")
     if options.cold and not can_drop_caches():
         say("the page cache cannot be dropped here (root only): --cold is ignored")
     return options

@@ -8,7 +8,7 @@ library serves every repetition. A stamp beside the library says which version i
 import os
 import random
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -61,12 +61,13 @@ class Plan:
 class Library:
     """The library below `place`; `root` is what is backed up."""
 
-    def __init__(self, place: Path, seed: int, scale: float):
+    def __init__(self, place: Path, seed: int, scale: float, shoots: int | None = None):
         self.root = place / "library"
         self._kept = place / "library-v1"  # what `revert` needs
         self._stamp_path = place / "library.stamp.json"
         self._seed = seed
-        self._plan = Plan.for_scale(scale)
+        plan = Plan.for_scale(scale)
+        self._plan = replace(plan, shoots=min(shoots, plan.raws)) if shoots else plan
         self._parameters = {"format": FORMAT, "seed": seed, **asdict(self._plan)}
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import coldsim
 from records import Figures, Record, Summary
 from targets import OURS, Target, changed_bytes_max
 from tools import Tool
@@ -22,6 +23,12 @@ _TINY = {
     "tiny-restore": "full restore",
 }
 _MILLION = {"million-first": "first backup", "million-unchanged": "unchanged"}
+_S3 = {
+    "s3-first": "first backup",
+    "s3-restore": "full restore",
+    "s3-shoot": "one shoot",
+    "s3-quote": "quote for one shoot",
+}
 _CELL = "wall s / CPU s / peak MB"
 
 
@@ -30,6 +37,7 @@ def markdown(
     settings: dict,
     facts: dict,
     tools: list[Tool],
+    s3_tools: list[Tool],
     records: list[Record],
     summary: Summary,
     judged: list[Target],
@@ -43,6 +51,7 @@ def markdown(
         _shoot(summary),
         _small_files(facts, tools, summary, failed),
         _history(facts, summary),
+        *s3(facts, s3_tools, summary, failed),
         _targets(judged),
         _failures(records),
         _tools(machine),
@@ -140,7 +149,79 @@ def _history(facts: dict, summary: Summary) -> str:
     return "\n\n".join(part for part in (title, ratios, backups) if part)
 
 
+def s3(facts: dict, tools: list[Tool], summary: Summary, failed: set) -> list[str]:
+    """The section of the work `s3`, in parts."""
+    about = facts.get("s3")
+    if about is None:
+        return []
+    title = (
+        f"## Through S3: {about['bytes'] / 1e9:.2f} GB, {about['files']} files, "
+        f"{about['raw_files']} RAW in {about['shoots']} shoots"
+    )
+    rows = {work: _s3_rows(tools, summary, work) for work in _S3}
+    if not any(rows.values()) and not any(work in _S3 for work, _ in failed):
+        return [title]
+    return [
+        title,
+        _works(_S3, tools, summary, failed),
+        _s3_requests("first backup: requests", rows["s3-first"]),
+        _s3_requests("full restore: requests", rows["s3-restore"]),
+        _s3_objects(rows["s3-first"]),
+        _s3_thaw(rows["s3-shoot"] + rows["s3-quote"]),
+    ]
+
+
+def _s3_rows(tools: list[Tool], summary: Summary, work: str) -> list[tuple[Tool, dict]]:
+    found = [(tool, summary.get((work, tool.name))) for tool in tools]
+    return [(tool, figures.facts) for tool, figures in found if figures]
+
+
+def _s3_requests(what: str, rows: list[tuple[Tool, dict]]) -> str:
+    cells = [
+        (
+            tool.label,
+            *(facts["requests"][kind] for kind in coldsim.KINDS),
+            facts["refused"],
+            _mb(facts["downloaded_bytes"]),
+            f"{facts['dollars']:.6f}",
+            f"{facts['dollars_per_tb']:.2f}",
+        )
+        for tool, facts in rows
+    ]
+    kinds = ("PUT", "LIST", "GET, HEAD", "DELETE", "of them refused")
+    head = (what, *kinds, "MB downloaded", "$", "$ for each TB of data")
+    return _table(head, cells) if cells else ""
+
+
+def _s3_objects(rows: list[tuple[Tool, dict]]) -> str:
+    cells = []
+    for tool, facts in rows:
+        count, size = facts["archived_objects"], facts["archived_bytes"]
+        mean = _mb(size / count) if count else "–"
+        rest = facts["repository_bytes"] - size
+        cells.append((tool.label, count, _mb(size), mean, facts["objects"] - count, _mb(rest)))
+    head = ("in the bucket", "objects of data", "MB", "mean MB", "other objects", "MB")
+    return _table(head, cells) if cells else ""
+
+
+def _s3_thaw(rows: list[tuple[Tool, dict]]) -> str:
+    cells = [
+        (
+            tool.label + (", its quote" if "quote_dollars" in facts else ""),
+            facts["thaw_objects"],
+            _mb(facts["thaw_bytes"]),
+            _mb(facts["wanted_bytes"]),
+            f"{facts['thaw_ratio']:.3f} ×",
+        )
+        for tool, facts in rows
+    ]
+    head = ("one shoot", "objects to thaw", "MB to thaw", "MB wanted", "thawed / wanted")
+    return _table(head, cells) if cells else ""
+
+
 def _targets(judged: list[Target]) -> str:
+    if all(target.met is None for target in judged):
+        return ""
     verdicts = {True: "met", False: "**not met**", None: "not measured"}
     rows = [(t.work, t.promise, t.measured or "–", verdicts[t.met]) for t in judged]
     counts = {verdict: sum(t.met is verdict for t in judged) for verdict in verdicts}

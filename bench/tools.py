@@ -15,7 +15,7 @@ from pathlib import Path
 from measure import Job, Measured
 
 NOTHING = Path(os.devnull)
-_PASSWORD = "benchmark"
+PASSWORD = "benchmark"
 
 
 class Tool:
@@ -177,7 +177,7 @@ class Restic(Tool):
     def environment(self) -> dict[str, str]:
         return {
             "RESTIC_REPOSITORY": str(self.repository),
-            "RESTIC_PASSWORD": _PASSWORD,
+            "RESTIC_PASSWORD": PASSWORD,
             "RESTIC_CACHE_DIR": str(self.home / "cache"),
         }
 
@@ -212,7 +212,7 @@ class Rustic(Tool):
     def environment(self) -> dict[str, str]:
         return {
             "RUSTIC_REPOSITORY": str(self.repository),
-            "RUSTIC_PASSWORD": _PASSWORD,
+            "RUSTIC_PASSWORD": PASSWORD,
             "RUSTIC_NO_PROGRESS": "true",
         }
 
@@ -242,7 +242,7 @@ class Borg(Tool):
     def environment(self) -> dict[str, str]:
         return {
             "BORG_REPO": str(self.repository),
-            "BORG_PASSPHRASE": _PASSWORD,
+            "BORG_PASSPHRASE": PASSWORD,
             "BORG_BASE_DIR": str(self.home),
             "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes",
         }

@@ -20,7 +20,7 @@ from records import Record
 from tools import Tool
 
 LIBRARY_WORKS = ("first", "unchanged", "changed", "restore", "shoot", "check")
-ALL_WORKS = (*LIBRARY_WORKS, "tiny", "history", "million")
+ALL_WORKS = (*LIBRARY_WORKS, "tiny", "history", "million", "s3")
 WARM = "-warm"
 
 

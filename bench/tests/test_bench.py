@@ -1,22 +1,28 @@
 """Tests of the benchmark itself: `python3 -m unittest discover bench/tests`."""
 
+import json
 import random
 import sys
 import tempfile
 import unittest
+from datetime import datetime, timezone
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import catalog
+import coldsim
 import darkslide
+import listing
 import pictures
+import report
 import targets
 import tiny
 import trees
 from library import CATALOG, Library
 from measure import Job, Measured, Stopwatch
 from records import Record, summarize
+from s3tools import DarkslideS3, Rclone, ResticS3, RusticS3, quoted
 
 SCALE = 0.002
 
@@ -187,6 +193,149 @@ class DarkslideTest(InFolder):
         output.write_text('{"bytes_restored":200}\n')
         with self.assertRaises(ValueError):
             darkslide.pack_ratio(measured)
+
+
+def logged(operation: str, key: str = "", status: int = 200, method: str = "GET") -> dict:
+    return {
+        "method": method, "operation": operation, "bucket": "b", "key": key,
+        "access_key": "coldsim", "status": status,
+    }
+
+
+def bill_line(what: str, quantity: float, unit: str, amount: str) -> dict:
+    return {
+        "month": "2026-11", "what": what, "quantity": quantity, "unit": unit,
+        "rate": "0.000005000", "amount": amount,
+    }
+
+
+class S3Test(InFolder):
+    def test_requests_are_counted_as_they_are_priced(self):
+        found = coldsim.counted([
+            logged("PutObject", "data/a", method="PUT"),
+            logged("CreateMultipartUpload", "data/b", method="POST"),
+            logged("UploadPart", "data/b", method="PUT"),
+            logged("CompleteMultipartUpload", "data/b", method="POST"),
+            logged("ListObjectsV2"),
+            logged("ListObjects"),
+            logged("GetObject", "data/a"),
+            logged("HeadObject", "data/c", 404, "HEAD"),
+            logged("GetBucketLocation"),
+            logged("DeleteObject", "locks/x", 204, "DELETE"),
+            logged("DeleteObjects", method="POST"),
+        ])
+        self.assertEqual(found["requests"], {"PUT": 4, "LIST": 2, "GET": 3, "DELETE": 2})
+        self.assertEqual(found["operations"]["UploadPart"], 1)
+        self.assertEqual(sum(found["operations"].values()), 11)
+        self.assertEqual(found["refused"], 1)
+
+    def test_the_bill_by_line_and_for_each_terabyte(self):
+        bill = {"total": "0.000075000", "lines": [
+            bill_line("STANDARD storage", 0.0, "GB-month", "0.000000000"),
+            bill_line("STANDARD PUT requests", 10.0, "request", "0.000050000"),
+            bill_line("STANDARD PUT requests", 5.0, "request", "0.000025000"),
+            bill_line("transfer out to the internet", 0.25, "GB", "0.000000000"),
+            bill_line("transfer out to the internet", 0.25, "GB", "0.000000000"),
+        ]}
+        found = coldsim.billed(bill, 500_000_000)
+        self.assertAlmostEqual(found["bill"]["STANDARD PUT requests"], 0.000075)
+        self.assertAlmostEqual(found["dollars"], 0.000075)
+        self.assertAlmostEqual(found["dollars_per_tb"], 0.15)
+        self.assertEqual(found["downloaded_bytes"], 1 << 29)
+        bill["lines"].append(bill_line("STANDARD storage", 1.0, "GB-month", "0.023000000"))
+        with self.assertRaisesRegex(ValueError, "storage"):
+            coldsim.billed(bill, 500_000_000)
+
+    def test_whole_objects_are_thawed_and_each_once(self):
+        elsewhere = {**logged("GetObject", "data/other"), "bucket": "another"}
+        read = coldsim.objects_read([
+            logged("GetObject", "data/a", 206),
+            logged("GetObject", "data/a", 206),
+            logged("GetObject", "data/b"),
+            logged("GetObject", "data/frozen", 403),
+            logged("GetObject", "index/i"),
+            logged("HeadObject", "data/seen", method="HEAD"),
+            elsewhere,
+        ], "b", "data/")
+        self.assertEqual(read, {"data/a", "data/b"})
+        found = coldsim.to_thaw(read, {"data/a": 100, "data/b": 50, "data/c": 7}, 120)
+        self.assertEqual(found, {
+            "thaw_objects": 2, "thaw_bytes": 150, "wanted_bytes": 120, "thaw_ratio": 1.25,
+        })
+        with self.assertRaisesRegex(ValueError, "data/b"):
+            coldsim.to_thaw(read, {"data/a": 100}, 120)
+        with self.assertRaises(ValueError):
+            coldsim.to_thaw(read, {"data/a": 100, "data/b": 50}, 0)
+
+    def test_a_quote_counts_only_what_has_to_be_thawed(self):
+        output = self.place / "out"
+        measured = Measured(0, 0, 0, 0, None, output)
+        packs = [
+            {"how": "thaw", "size": "60"}, {"how": "thaw", "size": "40"},
+            {"how": "ready", "size": "3"},
+        ]
+        quote = {"bytes": "80", "total": "0.000760822", "plan": {"packs": packs}}
+        output.write_text(json.dumps(quote))
+        found = quoted(measured)
+        self.assertEqual((found["thaw_objects"], found["thaw_ratio"]), (2, 1.25))
+        self.assertEqual(found["quote_dollars"], 0.000760822)
+        del quote["plan"]["packs"]
+        output.write_text(json.dumps(quote))
+        with self.assertRaises(ValueError):
+            quoted(measured)
+
+    def test_a_listing_goes_on_with_its_token(self):
+        page = (
+            '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            "<IsTruncated>{}</IsTruncated><Contents><Key>data/a&amp;b</Key><Size>12</Size>"
+            "</Contents><NextContinuationToken>go on</NextContinuationToken></ListBucketResult>"
+        )
+        self.assertEqual(listing.parsed(page.format("true").encode()), ({"data/a&b": 12}, "go on"))
+        self.assertEqual(listing.parsed(page.format("false").encode()), ({"data/a&b": 12}, None))
+
+    def test_the_signature_is_the_one_that_amazon_documents(self):
+        # "GET Bucket (List Objects)" of the examples in the documentation of signature version 4.
+        keys = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+        now = datetime(2013, 5, 24, tzinfo=timezone.utc)
+        query = {"prefix": "J", "max-keys": "2"}
+        endpoint = "https://examplebucket.s3.amazonaws.com"
+        request = listing.signed_get(endpoint, "/", query, keys, "us-east-1", now)
+        signature = request.get_header("Authorization").rsplit("=", 1)[1]
+        wanted = "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
+        self.assertEqual(signature, wanted)
+
+    def test_every_tool_is_told_of_its_bucket_and_nothing_of_the_machine(self):
+        for tool in (DarkslideS3("d"), ResticS3("r", "auto"), RusticS3("r", "off"), Rclone("r")):
+            home = self.place / tool.name
+            home.mkdir()
+            bound = tool.on("http://127.0.0.1:1234", "bucket-x").at(home, self.place)
+            init = bound.init()[0]
+            said = " ".join((*init.commands[0], *init.env.values()))
+            said += "".join(path.read_text() for path in home.iterdir())
+            self.assertIn("127.0.0.1:1234", said, tool.name)
+            self.assertIn("bucket-x", said, tool.name)
+            self.assertEqual(bound.backup().env["AWS_ACCESS_KEY_ID"], "coldsim")
+            self.assertEqual(tool.bucket, "")
+
+    def test_the_report_shows_what_was_measured(self):
+        facts = {
+            "requests": {"PUT": 4, "LIST": 2, "GET": 3, "DELETE": 1}, "refused": 0,
+            "downloaded_bytes": 1e6, "dollars": 0.00005, "dollars_per_tb": 0.5, "objects": 5,
+            "repository_bytes": 3e6, "archived_objects": 0, "archived_bytes": 0,
+        }
+        thawed = coldsim.thaw_ratio(2, 3_000_000, 2_000_000)
+        tools = [DarkslideS3("d"), Rclone("r")]
+        records = [Record("s3-first", tool.name, 1, facts=facts) for tool in tools]
+        records.append(Record("s3-shoot", "rclone", 1, facts=thawed))
+        records.append(Record("s3-restore", "darkslide", 1, error="broken"))
+        about = {"bytes": 1e9, "files": 9, "raw_files": 3, "shoots": 2}
+        failed = {("s3-restore", "darkslide")}
+        shown = "\n\n".join(report.s3({"s3": about}, tools, summarize(records), failed))
+        self.assertIn("| **darkslide** | 4 | 2 | 3 | 1 | 0 | 1.00 | 0.000050 | 0.50 |", shown)
+        self.assertIn("| **darkslide** | 0 | 0.00 | – | 5 | 3.00 |", shown)
+        self.assertIn("| rclone `crypt` | 2 | 3.00 | 2.00 | 1.500 × |", shown)
+        self.assertIn("failed", shown)
+        self.assertEqual(report.s3({}, tools, {}, set()), [])
 
 
 class PicturesTest(InFolder):
