@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Everything that the tests need on a fresh Debian machine, then all checks and tests.
+# DARKSLIDE_SKIP_CONFORMANCE=1 leaves out the tests against other S3 servers, and what they need.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -9,11 +10,26 @@ need age || packages+=(age)
 need zstd || packages+=(zstd)
 need python3 || packages+=(python3)
 need cc || packages+=(gcc libc6-dev)
+if [ -z "${DARKSLIDE_SKIP_CONFORMANCE:-}" ]; then
+  need radosgw || packages+=(radosgw)
+  need ceph-mon || packages+=(ceph-mon)
+  need ceph-osd || packages+=(ceph-osd)
+  python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+fi
 if [ "${#packages[@]}" -gt 0 ]; then
   sudo=""
   [ "$(id -u)" -eq 0 ] || sudo="sudo"
   $sudo apt-get update -qq
-  $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+# The other S3 servers from PyPI; the copied list says that all of it was installed.
+venv="$PWD/target/venv/conformance"
+if [ -z "${DARKSLIDE_SKIP_CONFORMANCE:-}" ] && ! cmp -s conformance/requirements.txt "$venv/installed.txt"; then
+  rm -rf "$venv"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install -q --no-deps --no-compile --disable-pip-version-check -r conformance/requirements.txt
+  cp conformance/requirements.txt "$venv/installed.txt"
 fi
 
 export CARGO_INCREMENTAL=0
@@ -21,8 +37,15 @@ echo "== format =="
 cargo fmt --all --check
 echo "== clippy =="
 cargo clippy --workspace --all-targets --locked -- -D warnings
-echo "== recovery and benchmark scripts =="
-python3 -m py_compile tools/recover.py bench/*.py
+echo "== scripts =="
+python3 -m py_compile tools/recover.py bench/*.py conformance/*.py conformance/topics/*.py
 python3 -m unittest discover -q -s bench/tests
 echo "== tests =="
 cargo test --workspace --locked
+echo "== conformance =="
+if [ -n "${DARKSLIDE_SKIP_CONFORMANCE:-}" ]; then
+  echo "SKIPPED: DARKSLIDE_SKIP_CONFORMANCE is set; nothing was tested against other S3 servers"
+  exit
+fi
+"$venv/bin/python" -m unittest discover -q -s conformance/tests
+"$venv/bin/python" conformance/run.py --darkslide "${CARGO_TARGET_DIR:-target}/debug/darkslide"

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use darkslide_catalog::{Catalog, LedgerRow};
 use darkslide_price::Prices;
 use darkslide_store::{
-    BulkEngine, Capabilities, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, ThawAsk, ThawOutcome,
+    BulkEngine, Capabilities, OnListed, Payload, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, ThawAsk,
+    ThawOutcome,
 };
 use darkslide_words::{Bytes, Count, Money, ObjectName, StorageClass, Temperature, Time};
 
@@ -116,6 +117,24 @@ impl Metered {
         })
     }
 
+    /// Takes the cost of a PUT, and notes it.
+    fn pay_put(&self, facts: &PutFacts) -> Result<(), StoreError> {
+        let class = self.class(facts.temperature).clone();
+        let cost = self.price(self.prices.put(&class, Count(1)))?;
+        self.take(cost, "the next upload")?;
+        {
+            let mut tally = self.tally();
+            match tally.puts.iter_mut().find(|(c, ..)| *c == class) {
+                Some((_, n, sum)) => {
+                    *n += 1;
+                    *sum += cost;
+                }
+                None => tally.puts.push((class, 1, cost)),
+            }
+        }
+        Ok(())
+    }
+
     /// Writes what was spent into the ledger; starts anew.
     pub fn settle(&self, catalog: &Catalog, at: Time, reference: &str) -> Result<Money, EngineError> {
         let tally = std::mem::take(&mut *self.tally());
@@ -171,20 +190,13 @@ impl Store for Metered {
     }
 
     fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError> {
-        let class = self.class(facts.temperature).clone();
-        let cost = self.price(self.prices.put(&class, Count(1)))?;
-        self.take(cost, "the next upload")?;
-        {
-            let mut tally = self.tally();
-            match tally.puts.iter_mut().find(|(c, ..)| *c == class) {
-                Some((_, n, sum)) => {
-                    *n += 1;
-                    *sum += cost;
-                }
-                None => tally.puts.push((class, 1, cost)),
-            }
-        }
+        self.pay_put(facts)?;
         self.inner.put(name, bytes, facts)
+    }
+
+    fn put_shared(&self, name: &ObjectName, bytes: &Payload, facts: &PutFacts) -> Result<PutOutcome, StoreError> {
+        self.pay_put(facts)?;
+        self.inner.put_shared(name, bytes, facts)
     }
 
     fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {

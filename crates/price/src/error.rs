@@ -6,7 +6,9 @@ use darkslide_words::{StorageClass, Tier};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
     /// The table cannot be read.
-    #[error("the price table, line {line}, `{key}`: {problem}; correct the file given with --prices, or leave it out")]
+    #[error(
+        "the price table, line {line}, `{key}`: {problem}; correct the file that `prices` of [budget] names, or leave it out"
+    )]
     Table {
         /// Counted from 1.
         line: usize,
@@ -16,7 +18,9 @@ pub enum PriceError {
         problem: String,
     },
     /// The table has no such region.
-    #[error("no prices for the region `{region}`; known are {known}; give its prices with --prices FILE")]
+    #[error(
+        "no prices for the region `{region}`; known are {known}; name a file with its prices as `prices` of [budget]"
+    )]
     UnknownRegion {
         /// What was asked for.
         region: String,
@@ -25,7 +29,7 @@ pub enum PriceError {
     },
     /// The region has no such class.
     #[error(
-        "no price for the storage class `{class}` in {region}; give it as [regions.{region}.classes.{class}] with --prices FILE"
+        "no price for the storage class `{class}` in {region}; give it as [regions.{region}.classes.{class}] in a file that `prices` of [budget] names"
     )]
     NoClass {
         /// What was asked for.
@@ -34,7 +38,7 @@ pub enum PriceError {
         region: String,
     },
     /// The class has no such price.
-    #[error("the price table has no `{key}` in {region}; add it to the file given with --prices")]
+    #[error("the price table has no `{key}` in {region}; add it to the file that `prices` of [budget] names")]
     NoRate {
         /// The key below the region.
         key: String,

@@ -63,7 +63,7 @@ impl PriceTable {
         Self::read(BUILTIN, None).expect("the built-in price table")
     }
 
-    /// Reads a table in the form of `data/aws.toml`, for `--prices FILE`. Only its own regions
+    /// Reads a table in the form of `data/aws.toml`, for prices of one's own. Only its own regions
     /// are known afterwards; one that is `like` a built-in region takes from there the classes
     /// and groups it does not give.
     pub fn parse(toml: &str) -> Result<Self, PriceError> {

@@ -137,7 +137,11 @@ fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time
     std::thread::scope(|scope| {
         let key = &context.writer.signing;
         let (path, stores) = (context.catalog, &stores);
-        scope.spawn(move || sealer::run(ends, path, stores, key));
+        for _ in 0..stores.puts() {
+            let ends = ends.clone();
+            scope.spawn(move || sealer::run(ends, path, stores, key));
+        }
+        drop(ends);
         let packer = Packer::new(catalog, &recipients, facts, sender, config.pack.target);
         let visitor = Visitor::new(Begin {
             context,

@@ -40,7 +40,8 @@ impl Finish<'_> {
     ) -> Result<ObjectName, SnapshotError> {
         let sealed = seal::seal(recipients, &frame::pack_json(document)?)?;
         let name = name(object_id(&sealed));
-        self.stores.put(&name, &sealed, &PutFacts { crc64: crc64(&sealed), temperature: Temperature::Hot })?;
+        let facts = PutFacts { crc64: crc64(&sealed), temperature: Temperature::Hot };
+        self.stores.put(&name, &sealed.into(), &facts)?;
         Ok(name)
     }
 

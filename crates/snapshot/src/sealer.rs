@@ -1,16 +1,18 @@
-//! The second thread: seals finished packs, writes the durable row, puts the
-//! object. While it works the first thread fills the next pack;
-//! there are never more than these two and the open small ones in memory.
+//! The other threads: each seals a finished pack, writes the durable row, puts the
+//! object. While they work the first thread fills the next pack; there is one where
+//! the store is at hand and two where the way to it is long, so that never more than
+//! three packs and the open small ones are in memory.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use darkslide_catalog::{Catalog, PackId, Pending, Trusted};
 use darkslide_format::canon;
 use darkslide_format::index::IndexPack;
 use darkslide_format::pack::{PackWriter, RunFacts};
 use darkslide_format::signed::SecretKey;
-use darkslide_store::PutFacts;
+use darkslide_store::{Payload, PutFacts};
 use darkslide_words::{Bytes, OsRng, Rng as _};
 
 use crate::SnapshotError;
@@ -47,9 +49,10 @@ pub struct Sealer {
     flying: usize,
 }
 
-/// The second thread's ends.
+/// The ends of the threads that seal.
+#[derive(Clone)]
 pub struct SealerEnds {
-    jobs: Receiver<Job>,
+    jobs: Arc<Mutex<Receiver<Job>>>,
     done: Sender<Result<Stored, SnapshotError>>,
 }
 
@@ -57,7 +60,7 @@ pub struct SealerEnds {
 pub fn channels() -> (Sealer, SealerEnds) {
     let (jobs, take) = sync_channel(0);
     let (give, done) = channel();
-    (Sealer { jobs: Some(jobs), done, flying: 0 }, SealerEnds { jobs: take, done: give })
+    (Sealer { jobs: Some(jobs), done, flying: 0 }, SealerEnds { jobs: Arc::new(Mutex::new(take)), done: give })
 }
 
 impl Sealer {
@@ -89,7 +92,7 @@ impl Sealer {
     }
 }
 
-/// The second thread: works until the jobs end or something fails.
+/// A thread that seals: works until the jobs end or something fails.
 pub fn run(ends: SealerEnds, catalog: &Path, stores: &Stores, key: &SecretKey) {
     let catalog = match Catalog::open(catalog) {
         Ok(catalog) => catalog,
@@ -98,7 +101,9 @@ pub fn run(ends: SealerEnds, catalog: &Path, stores: &Stores, key: &SecretKey) {
             return;
         }
     };
-    while let Ok(job) = ends.jobs.recv() {
+    loop {
+        let job = ends.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
         let result = seal(job, &catalog, stores, key);
         let failed = result.is_err();
         if ends.done.send(result).is_err() || failed {
@@ -116,8 +121,10 @@ fn seal(job: Job, catalog: &Catalog, stores: &Stores, key: &SecretKey) -> Result
         crc64: pack.crc64,
         payload: canon::to_bytes(&pack.index)?,
     })?;
-    stores.put(&pack.name, &pack.bytes, &PutFacts { crc64: pack.crc64, temperature: kind.temperature() })?;
-    Ok(Stored { seq: job.seq, index: pack.index, space: pack.bytes })
+    let bytes = Payload::from(pack.bytes);
+    stores.put(&pack.name, &bytes, &PutFacts { crc64: pack.crc64, temperature: kind.temperature() })?;
+    // Nobody else holds them any more: this gives the buffer back, it does not copy.
+    Ok(Stored { seq: job.seq, index: pack.index, space: bytes.into() })
 }
 
 /// Records stored packs in place of their durable rows, in one transaction.

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use darkslide_store::{PutFacts, PutOutcome, Store, StoreError};
+use darkslide_store::{Payload, PutFacts, PutOutcome, Store, StoreError};
 use darkslide_words::ObjectName;
 
 use crate::SnapshotError;
@@ -38,10 +38,10 @@ impl Stores {
     }
 
     /// Puts an object into every store that is current. At least one must take it.
-    pub fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, SnapshotError> {
+    pub fn put(&self, name: &ObjectName, bytes: &Payload, facts: &PutFacts) -> Result<PutOutcome, SnapshotError> {
         let (mut outcome, mut last) = (None, None);
         for (store, standing) in self.list.iter().filter(|(_, standing)| is_current(standing)) {
-            match store.put(name, bytes, facts) {
+            match store.put_shared(name, bytes, facts) {
                 Ok(put) => outcome = Some(put),
                 Err(error) => {
                     let reason = error.to_string();
@@ -55,6 +55,11 @@ impl Stores {
             (None, Some(error)) => Err(SnapshotError::NoStore(error)),
             (None, None) => Err(SnapshotError::NoStore(StoreError::Missing { name: name.clone() })),
         }
+    }
+
+    /// Packs that are worth sending at once.
+    pub fn puts(&self) -> usize {
+        self.list.iter().map(|(store, _)| store.capabilities().puts).max().unwrap_or(1)
     }
 
     /// Which stores are behind, and why.

@@ -178,7 +178,7 @@ impl Store for DirStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { create_only: true, ranges: true, cold: false, delete: true }
+        Capabilities { create_only: true, ranges: true, cold: false, delete: true, puts: 1 }
     }
 
     fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError> {

@@ -27,7 +27,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use darkslide_store::{
-    BulkEngine, Capabilities, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, ThawAsk, ThawOutcome,
+    BulkEngine, Capabilities, OnListed, Payload, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, ThawAsk,
+    ThawOutcome,
 };
 use darkslide_words::{ObjectName, Time};
 use tokio::sync::Semaphore;
@@ -41,6 +42,10 @@ pub use lock::{BucketFacts, DefaultRetention, Fact, Lock, LockMode, Versioning};
 pub use probe::{Answer, Probe};
 pub use retry::{Pause, Sleeper, TokioSleeper};
 pub use settings::{Checksum, Classes, Key, PARALLEL, Patience, S3Settings, ServerFacts, When, parse_url};
+
+/// Packs on their way at once: two, and the one that is being filled, are what a
+/// small machine's memory is meant to hold.
+const PUTS: usize = 2;
 
 /// One bucket, or a prefix of one.
 pub struct S3Store {
@@ -149,11 +154,21 @@ impl Store for S3Store {
         let classes = &self.settings.classes;
         let cold = [&classes.cold, &classes.warm, &classes.hot].into_iter().any(|class| class.may_be_cold());
         let server = self.server();
-        Capabilities { create_only: server.create_only, ranges: true, cold: cold && server.thaws, delete: true }
+        Capabilities {
+            create_only: server.create_only,
+            ranges: true,
+            cold: cold && server.thaws,
+            delete: true,
+            puts: self.settings.parallel.min(PUTS),
+        }
     }
 
     fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError> {
-        self.put_object(name, bytes, facts)
+        self.put_object(name, Payload::copy_from_slice(bytes), facts)
+    }
+
+    fn put_shared(&self, name: &ObjectName, bytes: &Payload, facts: &PutFacts) -> Result<PutOutcome, StoreError> {
+        self.put_object(name, bytes.clone(), facts)
     }
 
     fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {

@@ -65,17 +65,15 @@ impl S3Store {
     pub(crate) fn put_object(
         &self,
         name: &ObjectName,
-        bytes: &[u8],
+        body: Bytes,
         facts: &PutFacts,
     ) -> Result<PutOutcome, StoreError> {
         let key = self.key(name);
         let sum = match (self.settings.checksums, self.settings.checksum) {
-            (When::Required, _) => Sum::md5(bytes),
+            (When::Required, _) => Sum::md5(&body),
             (When::Supported, Checksum::Crc64Nvme) => Sum::crc64(facts.crc64),
-            (When::Supported, Checksum::Sha256) => Sum::sha256(bytes),
+            (When::Supported, Checksum::Sha256) => Sum::sha256(&body),
         };
-        // The one copy: attempts, signing and the limiter share it.
-        let body = Bytes::copy_from_slice(bytes);
         let class = self.settings.classes.of(facts.temperature);
         let parcel = Parcel { key: &key, body: &body, class, sum: &sum };
         self.link.block(self.deliver(name, &parcel))

@@ -14,6 +14,7 @@ use std::ops::Range;
 
 use darkslide_words::{Bytes, ObjectName, StorageClass, Temperature, Tier, Time};
 
+pub use bytes::Bytes as Payload;
 pub use darkslide_words::Readable;
 
 pub use error::StoreError;
@@ -32,6 +33,8 @@ pub struct Capabilities {
     pub cold: bool,
     /// Objects can be deleted with these credentials, as far as is known.
     pub delete: bool,
+    /// PUTs at once that are worth it: more than one where the way is long.
+    pub puts: usize,
 }
 
 /// What goes with the bytes of a PUT.
@@ -139,6 +142,12 @@ pub trait Store: Send + Sync {
     /// Creates an object, durable when this returns. Never replaces one: a
     /// name that exists with another length is [`StoreError::Different`].
     fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError>;
+
+    /// The same of bytes that are shared: a store that sends them over a line need
+    /// not copy them.
+    fn put_shared(&self, name: &ObjectName, bytes: &Payload, facts: &PutFacts) -> Result<PutOutcome, StoreError> {
+        self.put(name, bytes, facts)
+    }
 
     /// Reads an object or a range of it. A range beyond the end is
     /// [`StoreError::Short`].

@@ -46,7 +46,7 @@ impl Store for MemoryStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { create_only: true, ranges: true, cold: false, delete: true }
+        Capabilities { create_only: true, ranges: true, cold: false, delete: true, puts: 1 }
     }
 
     fn put(&self, name: &ObjectName, bytes: &[u8], _facts: &PutFacts) -> Result<PutOutcome, StoreError> {

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use darkslide_engine::words::{Bytes, OsRng, StorageClass};
+use darkslide_engine::words::{Bytes, OsRng, Rng as _, StorageClass};
 use darkslide_engine::{ChecksumsWhen, Engine, Founder, InitOptions, JoinWith, OpenOptions, PackSizes, StoreSettings};
+
+use darkslide_store_s3::S3Store;
 
 use crate::args::{Bucket, Init, Open};
 use crate::output::Exit;
-use crate::{keyfile, wiring};
+use crate::{buckets, keyfile, wiring};
 
 /// Stores from the command line.
 pub fn stores(places: &[String], bucket: &Bucket) -> Result<Vec<StoreSettings>> {
@@ -67,7 +69,11 @@ pub fn init(config: Option<PathBuf>, args: Init) -> Result<Exit> {
         writer: args.writer.unwrap_or_else(wiring::host),
         pack: PackSizes { target: Bytes::mib(args.pack_size), ..PackSizes::default() },
     };
+    let others: Vec<StoreSettings> = options.stores.iter().filter(|s| s.endpoint.is_some()).cloned().collect();
     let (_, founded) = Engine::init(options, wiring::opener(), wiring::clock(), &mut OsRng)?;
+    for settings in &others {
+        advise(settings);
+    }
     eprintln!("Founded repository {}.", founded.repository);
     for recipient in &founded.recipients {
         eprintln!("  photographs are sealed to {recipient}");
@@ -85,6 +91,19 @@ pub fn init(config: Option<PathBuf>, args: Init) -> Result<Exit> {
     }
     eprintln!("\nNext: darkslide --config {} backup", founded.config.display());
     Ok(Exit::Ok)
+}
+
+/// What another server than Amazon's does not keep of the protocol, found out by
+/// asking it; a store that cannot be asked is not refused for it.
+fn advise(settings: &StoreSettings) {
+    let probed = buckets::resolve(settings).and_then(S3Store::connect).and_then(|store| {
+        let id: [u8; 6] = OsRng.bytes();
+        store.probe(&id.iter().map(|b| format!("{b:02x}")).collect::<String>())
+    });
+    match probed {
+        Ok(probe) => probe.advice().iter().for_each(|line| eprintln!("{}: {line}", settings.label())),
+        Err(error) => eprintln!("{}: it could not be probed: {error}", settings.label()),
+    }
 }
 
 /// Joins a repository.

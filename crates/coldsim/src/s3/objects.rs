@@ -162,6 +162,12 @@ pub(super) fn customer(version: &Version) -> (Option<String>, Option<String>) {
     (md5.is_some().then(|| "AES256".to_string()), md5)
 }
 
+/// True if the request says what its bytes should be, before or after them.
+fn carries_sum(headers: &http::HeaderMap) -> bool {
+    let sum = |name: &str| name == "content-md5" || name == "x-amz-trailer" || name.starts_with("x-amz-checksum-");
+    headers.keys().any(|name| sum(name.as_str()))
+}
+
 pub(super) async fn put_object(sim: &Arc<Sim>, mut req: S3Request<PutObjectInput>) -> Answer<PutObjectOutput> {
     let input = &mut req.input;
     let class = class_of(input.storage_class.as_ref())?;
@@ -171,7 +177,14 @@ pub(super) async fn put_object(sim: &Arc<Sim>, mut req: S3Request<PutObjectInput
         input.object_lock_legal_hold_status.as_ref(),
     )?;
     let tags = tags_of(input.tagging.as_deref())?;
-    sim.with(|state| state.bucket(&input.bucket).map(drop))?;
+    let asked = input.object_lock_mode.is_some() || input.object_lock_legal_hold_status.is_some();
+    let locks = sim.with(|state| state.bucket(&input.bucket).map(|_| state.locks_by_default(&input.bucket)))?;
+    if (asked || locks) && !carries_sum(&req.headers) {
+        return Err(s3_error!(
+            InvalidRequest,
+            "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters"
+        ));
+    }
     let received = receive(&sim.blobs, &req.headers, input.body.take(), req.trailing_headers.as_ref()).await?;
     let new = NewObject {
         body: vec![received.segment],

@@ -39,6 +39,13 @@ fn default_until(default: &DefaultRetention, now: Time) -> Option<(LockMode, Tim
 
 impl State {
     /// Checks the lock a writer asks for, and gives the bucket's default where it asks for none.
+    /// True if the bucket locks what is written without being asked.
+    pub fn locks_by_default(&self, bucket: &str) -> bool {
+        let config = self.buckets.get(bucket).and_then(|bucket| bucket.config.get("object-lock"));
+        let config = config.and_then(|text| from_xml::<ObjectLockConfiguration>(text).ok());
+        config.and_then(|config| config.rule).is_some_and(|rule| rule.default_retention.is_some())
+    }
+
     pub(super) fn lock_on_write(&self, bucket: &str, new: &mut NewObject) -> S3Result<()> {
         let bucket = self.bucket(bucket)?;
         let asks = new.lock.retention.is_some() || new.lock.legal_hold;

@@ -138,9 +138,14 @@ fn locked() -> Bench {
     bench
 }
 
+/// MD5 of the body `x`: what may be locked has to say what it is.
+const SUM: (&str, &str) = ("content-md5", "ndTkYSaMgDT1yFZOFVxnpg==");
+
 fn put_locked(bench: &Bench, mode: &str, days: u64) -> String {
     let until = format!("{}", Time::from_parts(START + i64::try_from(days * DAY).unwrap(), 0));
-    let headers = [("x-amz-object-lock-mode", mode), ("x-amz-object-lock-retain-until-date", until.as_str())];
+    let asks = [("x-amz-object-lock-mode", mode), ("x-amz-object-lock-retain-until-date", until.as_str())];
+    assert_eq!(bench.client.call("PUT", "/locked/k", &asks, b"x").code(), "InvalidRequest");
+    let headers = [asks[0], asks[1], SUM];
     let reply = bench.client.call("PUT", "/locked/k", &headers, b"x");
     assert_eq!(reply.status, 200, "{}", reply.text());
     reply.header("x-amz-version-id").unwrap().to_string()
@@ -192,7 +197,8 @@ fn a_bucket_gives_its_default_retention() {
     let xml = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
         <Mode>COMPLIANCE</Mode><Days>3</Days></DefaultRetention></Rule></ObjectLockConfiguration>";
     assert_eq!(bench.client.call("PUT", "/locked?object-lock", &[], xml.as_bytes()).status, 200);
-    let put = bench.client.call("PUT", "/locked/k", &[], b"x");
+    assert_eq!(bench.client.call("PUT", "/locked/k", &[], b"x").status, 400);
+    let put = bench.client.call("PUT", "/locked/k", &[SUM], b"x");
     let version = put.header("x-amz-version-id").unwrap().to_string();
     let head = bench.client.call("HEAD", "/locked/k", &[], b"");
     assert_eq!(head.header("x-amz-object-lock-mode"), Some("COMPLIANCE"));

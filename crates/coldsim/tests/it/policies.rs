@@ -113,8 +113,11 @@ fn a_boundary_caps_and_a_bucket_policy_denies() {
 fn governance_is_bypassed_only_with_the_right() {
     let bench = Bench::new();
     bench.client.call("PUT", "/locked", &[("x-amz-bucket-object-lock-enabled", "true")], b"");
-    let headers =
-        [("x-amz-object-lock-mode", "GOVERNANCE"), ("x-amz-object-lock-retain-until-date", "2026-03-01T00:00:00Z")];
+    let headers = [
+        ("x-amz-object-lock-mode", "GOVERNANCE"),
+        ("x-amz-object-lock-retain-until-date", "2026-03-01T00:00:00Z"),
+        ("content-md5", "ndTkYSaMgDT1yFZOFVxnpg=="),
+    ];
     let put = bench.client.call("PUT", "/locked/k", &headers, b"x");
     let target = format!("/locked/k?versionId={}", put.header("x-amz-version-id").unwrap());
     let delete =

@@ -78,14 +78,14 @@ fn every_figure_names_its_source() {
 fn an_unknown_region_names_the_known_ones() {
     let error = PriceTable::builtin().region("mars-north-1").unwrap_err().to_string();
     assert!(error.contains("`mars-north-1`") && error.contains("eu-central-1, eu-west-1, us-east-1"), "{error}");
-    assert!(error.contains("--prices FILE"), "{error}");
+    assert!(error.contains("`prices` of [budget]"), "{error}");
 }
 
 #[test]
 fn an_unknown_class_has_no_price_until_one_is_given() {
     let class = StorageClass::from_name("EXPRESS_ONEZONE");
     let error = crate::virginia().storage(&class, None, Count(1), Bytes(GIB)).unwrap_err().to_string();
-    assert!(error.contains("`EXPRESS_ONEZONE`") && error.contains("--prices FILE"), "{error}");
+    assert!(error.contains("`EXPRESS_ONEZONE`") && error.contains("`prices` of [budget]"), "{error}");
     assert!(crate::virginia().put(&class, Count(0)).is_err(), "not even for nothing");
     let file = "version = 1\nas_of = 2026-12-01\n[regions.us-east-1]\nlike = \"us-east-1\"\n\
                 [regions.us-east-1.classes.EXPRESS_ONEZONE]\nstorage = 0.11\nput = 0.00113\nget = 0.00003\nread = 0.0006\n";

@@ -53,7 +53,7 @@ fn headers(class: &str, change: impl FnOnce(&mut S3Settings)) -> BTreeMap<String
     let spy = Spy::default();
     store.s3 = aws_sdk_s3::Client::from_conf(store.s3.config().to_builder().interceptor(spy.clone()).build());
     let facts = PutFacts { crc64: 0xae8b_1486_0a79_9888, temperature: Temperature::Cold };
-    store.put_object(&ObjectName::new("packs/x").unwrap(), b"123456789", &facts).unwrap_err();
+    store.put_object(&ObjectName::new("packs/x").unwrap(), b"123456789".as_slice().into(), &facts).unwrap_err();
     let headers = spy.0.lock().unwrap().clone();
     assert_eq!(headers["if-none-match"], "*");
     assert_eq!(headers["x-amz-storage-class"], class);

@@ -263,7 +263,7 @@ impl Store for ColdStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { create_only: true, ranges: true, cold: true, delete: false }
+        Capabilities { create_only: true, ranges: true, cold: true, delete: false, puts: 1 }
     }
 
     fn put(&self, name: &ObjectName, _: &[u8], _: &PutFacts) -> Result<PutOutcome, StoreError> {

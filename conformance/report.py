@@ -1,0 +1,83 @@
+"""What is known of the servers, and how it is shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from checks import Check, Result
+
+HERE = Path(__file__).resolve().parent
+EXPECTED = HERE / "expected.json"
+BEGIN = "<!-- begin: written by conformance/run.py --record -->"
+END = "<!-- end -->"
+# Our own simulator has no differences to be known: what it does otherwise is a bug.
+OURS = "coldsim"
+
+
+def read_expected() -> dict:
+    return json.loads(EXPECTED.read_text())
+
+
+def write_expected(expected: dict) -> None:
+    EXPECTED.write_text(json.dumps(expected, indent=2, ensure_ascii=False) + "\n")
+
+
+def surprises(server: str, results: list[Result], expected: dict) -> list[str]:
+    """Differences that are not known, and known ones that are none any more."""
+    known = expected.get(server, {})
+    found = []
+    for result in results:
+        name = result.check.name
+        if name not in known and not result.same:
+            found.append(f"{name}: wanted `{result.check.aws}`, saw `{result.seen}`")
+        elif name in known and result.seen != known[name]:
+            found.append(f"{name}: `{known[name]}` was known of it, saw `{result.seen}`")
+    asked = {result.check.name for result in results}
+    return found + [f"{name}: known of it, but there is no such check" for name in known if name not in asked]
+
+
+def differences(results: list[Result]) -> dict:
+    return {result.check.name: result.seen for result in results if not result.same}
+
+
+def lines(server: str, results: list[Result], expected: dict) -> list[str]:
+    """One server's table for the terminal: its differences, then the sum."""
+    known = expected.get(server, {})
+    table = []
+    for result in results:
+        if not result.same:
+            mark = "known" if known.get(result.check.name) == result.seen else "NEW  "
+            table.append(f"  {mark} {result.check.name:<28} AWS: {result.check.aws:<44} seen: {result.seen}")
+    same = sum(result.same for result in results)
+    seconds = sum(result.seconds for result in results)
+    return [*table, f"{server}: {same} of {len(results)} as AWS documents, in {seconds:.0f} s"]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def markdown(checks: list[Check], servers: list[str], expected: dict) -> str:
+    """The table of differences for the documentation."""
+    others = [server for server in servers if server != OURS]
+    rows = [f"| | {' | '.join(servers)} |", "|---" * (len(servers) + 1) + "|"]
+    count = len(checks)
+    asked = [count - len(expected.get(server, {})) for server in servers]
+    rows += [f"| as AWS documents, of {count} | {' | '.join(str(n) for n in asked)} |", ""]
+    rows += [f"| check | AWS documents | {' | '.join(others)} |", "|---" * (len(others) + 2) + "|"]
+    for check in checks:
+        seen = [expected.get(server, {}).get(check.name) for server in others]
+        if any(seen):
+            cells = " | ".join(_cell(one) if one else "as AWS" for one in seen)
+            rows.append(f"| {_cell(check.what)} ({check.source}) | {_cell(check.aws)} | {cells} |")
+    return "\n".join(rows)
+
+
+def renewed(document: str, table: str) -> str:
+    """The document with the table between its marks."""
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the document lacks the lines {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{table}\n\n{END}{after}"
