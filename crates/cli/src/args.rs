@@ -12,6 +12,9 @@ pub struct Cli {
     /// Configuration file
     #[arg(long, global = true, env = "DARKSLIDE_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// File with prices, instead of those that are built in
+    #[arg(long, global = true, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -180,6 +183,9 @@ pub struct Backup {
     /// Never spend more than this on it, in US dollars
     #[arg(long, value_name = "USD", value_parser = money)]
     pub max_cost: Option<Money>,
+    /// Bytes a second to buckets at most, such as 2MB
+    #[arg(long, value_name = "RATE")]
+    pub limit_upload: Option<String>,
     #[command(flatten)]
     pub json: Json,
 }
@@ -436,6 +442,10 @@ pub struct Audit {
     /// Renew the Object Lock of what is still needed for so many days (its own identity; priced first)
     #[arg(long, value_name = "DAYS")]
     pub extend_locks: Option<u32>,
+    /// Have the stores compute the checksums of all packs where they lie, without a thaw (S3 Batch
+    /// Operations; priced first). Run again later to read the result
+    #[arg(long)]
+    pub cold_checksums: bool,
     /// Spend what the quote says without asking
     #[arg(long)]
     pub yes: bool,

@@ -24,6 +24,9 @@ pub use work::name as library_name;
 /// Runs a command.
 pub fn run(cli: Cli) -> Result<Exit> {
     let config = cli.config;
+    if let Some(file) = cli.prices {
+        crate::wiring::set_prices(file);
+    }
     match cli.command {
         Command::Init(args) => setup::init(config, args),
         Command::Open(args) => setup::open(config, args),

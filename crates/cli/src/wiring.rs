@@ -51,7 +51,19 @@ pub fn config_path(given: Option<PathBuf>) -> PathBuf {
 
 /// The engine of a configuration.
 pub fn engine(config: Option<PathBuf>) -> Result<Engine, EngineError> {
-    Engine::load(&config_path(config), opener(), clock())
+    let engine = Engine::load(&config_path(config), opener(), clock())?;
+    Ok(match PRICES.get() {
+        Some(file) => engine.with_prices(file),
+        None => engine,
+    })
+}
+
+static PRICES: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+
+/// Takes prices from this file from here on.
+pub fn set_prices(file: PathBuf) {
+    // Only the first counts; there is one command line.
+    let _ = PRICES.set(file);
 }
 
 /// The engine for work with an identity: with each store's `reader_profile`.

@@ -178,6 +178,11 @@ impl ColdSim {
         self.make_bucket(name, false)
     }
 
+    /// Makes a bucket with versions and Object Lock.
+    pub fn create_locked_bucket(&self, name: &str) -> Result<(), ColdSimError> {
+        self.make_bucket(name, true)
+    }
+
     fn make_bucket(&self, name: &str, lock: bool) -> Result<(), ColdSimError> {
         if !s3s::path::check_bucket_name(name) {
             let reason = "a name has 3 to 63 lower-case letters, digits, dots and hyphens".to_string();

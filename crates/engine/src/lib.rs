@@ -7,6 +7,7 @@
 mod backup;
 mod browse;
 mod check;
+mod cold_checksums;
 mod costs;
 mod diff;
 mod drill;
@@ -59,6 +60,7 @@ pub use settings::{BackupSettings, BudgetSettings, NetworkSettings, Settings};
 pub use status::{JobStatus, Status, StoreStatus};
 pub use store_settings::{BatchSettings, ChecksumSetting, ChecksumsWhen, StoreSettings, parse_bits, parse_bytes};
 
+pub use cold_checksums::{ColdChecksums, StoreChecksums};
 pub use costs::{CostReport, StoreCost};
 pub use darkslide_catalog::{LedgerRow, ThawState};
 pub use darkslide_price::{Line as PriceLine, Quote};
@@ -103,6 +105,20 @@ impl Engine {
     /// thaws and restores.
     pub fn for_reading(self) -> Self {
         Self { reads: true, ..self }
+    }
+
+    /// The same, with prices from this file.
+    pub fn with_prices(mut self, file: &std::path::Path) -> Self {
+        self.settings.budget.prices = Some(founding::absolute(file));
+        self
+    }
+
+    /// The same, sending so much a second at most to each bucket (such as `2 MB`).
+    pub fn with_limit_upload(mut self, rate: &str) -> Self {
+        for store in self.settings.stores.iter_mut().filter(|store| store.url.is_some()) {
+            store.limit_upload = Some(rate.to_string());
+        }
+        self
     }
 
     /// The configured stores, with absolute paths.

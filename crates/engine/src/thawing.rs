@@ -48,6 +48,8 @@ pub struct RestoreQuote {
     pub price_age: Duration,
     /// When the stores were last listed; never, where nothing is known of one.
     pub seen: Option<Time>,
+    /// Packs that no store is known to hold.
+    pub lost: u64,
 }
 
 /// How a restore through a thaw ended for now.
@@ -172,6 +174,10 @@ impl Engine {
                 };
                 copies.push(place);
             }
+            // One that is nowhere is no matter of thawing: the restore names what it held.
+            if copies.is_empty() {
+                continue;
+            }
             let (name, size, wanted, gets) = (pack.name.clone(), pack.size, pack.download, pack.reads);
             needs.push(Need { name, size, wanted, gets, copies });
         }
@@ -223,7 +229,8 @@ impl Engine {
         let tiers = compare(&needs, &wanted, &prices).into_iter();
         let tiers = tiers.map(|(tier, made)| (tier, made.map_err(|e| e.to_string()))).collect();
         let price_age = self.price_table()?.age(self.clock.now());
-        Ok(RestoreQuote { thaw: plan(&needs, &wanted, &prices)?, restore, tiers, price_age, seen })
+        let lost = (restore.needs.len() - needs.len()) as u64;
+        Ok(RestoreQuote { thaw: plan(&needs, &wanted, &prices)?, restore, tiers, price_age, seen, lost })
     }
 
     /// Lists the priced stores, so that quotes know how things stand.
@@ -343,6 +350,10 @@ impl Engine {
                 }
                 Some(PackStep::Verified) => {
                     filter.done.insert(need.id);
+                }
+                // In no store: what it held is named each time.
+                None => {
+                    filter.ready.insert(need.id);
                 }
                 _ => {}
             }

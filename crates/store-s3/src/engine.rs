@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use darkslide_store::{BulkEngine, BulkResult, BulkState as Far, StoreError, ThawAsk, ThawOutcome, Warmed};
+use darkslide_store::{BulkEngine, BulkResult, BulkState as Far, StoreError, Sums, ThawAsk, ThawOutcome, Warmed};
 use darkslide_words::{ObjectName, Time};
 
 use crate::bulk::{Bulk, BulkOutcome, BulkSettings, BulkState, BulkWork};
@@ -70,6 +70,26 @@ impl BulkEngine for Bulk {
     fn submit(&self, names: &[ObjectName], ask: &ThawAsk, token: &str) -> Result<String, StoreError> {
         let job = self.start(token, names, &BulkWork::Thaw { tier: ask.tier, days: ask.days })?;
         Ok(format!("{token}/{job}"))
+    }
+
+    fn submit_checksums(&self, names: &[ObjectName], token: &str) -> Result<Option<String>, StoreError> {
+        let job = self.start(token, names, &BulkWork::Checksum)?;
+        Ok(Some(format!("{token}/{job}")))
+    }
+
+    fn checksums(&self, job: &str) -> Result<Option<Sums>, StoreError> {
+        let (token, id) = job.split_once('/').unwrap_or(("", job));
+        if !self.describe(id)?.state.is_over() {
+            return Ok(None);
+        }
+        let sum = |outcome| match outcome {
+            BulkOutcome::Checksum(sum) => Ok(sum),
+            BulkOutcome::Missing => Err("no such object".to_string()),
+            BulkOutcome::Failed { code, message } => Err(format!("{code}: {message}")),
+            other => Err(format!("the report gives no checksum ({other:?})")),
+        };
+        let outcomes = self.reported(token, id)?;
+        Ok(Some(outcomes.into_iter().map(|(name, outcome)| (name, sum(outcome))).collect()))
     }
 
     fn state(&self, job: &str) -> Result<Far, StoreError> {

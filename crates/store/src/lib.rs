@@ -221,7 +221,21 @@ pub trait BulkEngine: Send + Sync {
     fn submit(&self, names: &[ObjectName], ask: &ThawAsk, token: &str) -> Result<String, StoreError>;
     /// How far it is.
     fn state(&self, job: &str) -> Result<BulkState, StoreError>;
+
+    /// Submits a job that computes the CRC64NVME of objects where they lie, cold ones
+    /// too; its id. Nothing where the engine cannot.
+    fn submit_checksums(&self, _names: &[ObjectName], _token: &str) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    /// What such a job found, once it is over.
+    fn checksums(&self, _job: &str) -> Result<Option<Sums>, StoreError> {
+        Ok(None)
+    }
 }
+
+/// CRC64NVME of objects, or the server's words where it could not be computed.
+pub type Sums = Vec<(ObjectName, Result<u64, String>)>;
 
 /// A listing as a vector, sorted by name: for prefixes that hold few objects.
 pub fn list_all(store: &dyn Store, prefix: &str) -> Result<Vec<Listed>, StoreError> {

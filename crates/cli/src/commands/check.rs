@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use darkslide_engine::words::OsRng;
-use darkslide_engine::{CheckOptions, Report, Sample, Severity, Status};
+use darkslide_engine::{CheckOptions, ColdChecksums, Report, Sample, Severity, Status};
 use serde_json::json;
 
 use crate::args::{Audit, Scrub};
@@ -158,11 +158,47 @@ fn extend_locks(engine: &darkslide_engine::Engine, days: u32, yes: bool, as_json
     Ok(Exit::Ok)
 }
 
+/// Has the stores check what lies in the cold, or reads what they found.
+fn cold_checksums(engine: &darkslide_engine::Engine, yes: bool, as_json: bool) -> Result<Exit> {
+    let cost = engine.quote_cold_checksums()?;
+    let what =
+        format!("To have the checksums of all cold packs computed costs {cost} (and what the region asks for it)");
+    if cost > darkslide_words::Money::ZERO && !confirm::spend(&what, yes)? {
+        return Ok(Exit::Refused);
+    }
+    let mut sound = true;
+    for one in engine.cold_checksums()? {
+        let text = match &one.state {
+            ColdChecksums::NotOffered => "no checksums without a thaw: there is no [store.batch]".to_string(),
+            ColdChecksums::Submitted { packs } => {
+                format!("the checksums of {packs} packs are being computed; ask again later")
+            }
+            ColdChecksums::Working => "the checksums are still being computed; ask again later".to_string(),
+            ColdChecksums::Done { good, bad } => {
+                sound &= bad.is_empty();
+                let list: String = bad.iter().map(|(name, why)| format!("\n  DAMAGE: {name}: {why}")).collect();
+                format!("{good} packs have the checksum of the index, {} have not{list}", bad.len())
+            }
+        };
+        match as_json {
+            true => output::value(&json!({"store": one.store, "cold_checksums": text, "sound": sound})),
+            false => output::line(format_args!("{}: {text}", one.store)),
+        }
+    }
+    Ok(if sound { Exit::Ok } else { Exit::Failed })
+}
+
 /// Audits.
 pub fn audit(config: Option<PathBuf>, args: &Audit) -> Result<Exit> {
     let identity = keyfile::given(&args.identity)?;
     if let Some(days) = args.extend_locks {
         let exit = extend_locks(&wiring::engine(config.clone())?, days, args.yes, args.json.json)?;
+        if exit != Exit::Ok {
+            return Ok(exit);
+        }
+    }
+    if args.cold_checksums {
+        let exit = cold_checksums(&wiring::reader(config.clone())?, args.yes, args.json.json)?;
         if exit != Exit::Ok {
             return Ok(exit);
         }

@@ -73,7 +73,7 @@ fn quote_json(quote: &RestoreQuote, packs: bool) -> Value {
     json!({
         "files": quote.restore.files, "bytes": quote.restore.bytes, "packs": quote.restore.packs,
         "pack_bytes": quote.restore.pack_bytes, "total": quote.thaw.total(), "tiers": tiers, "plan": plan,
-        "price_age_days": quote.price_age.as_secs() / 86_400, "seen": quote.seen.map(|t| t.to_string()),
+        "lost_packs": quote.lost, "price_age_days": quote.price_age.as_secs() / 86_400, "seen": quote.seen.map(|t| t.to_string()),
     })
 }
 
@@ -95,6 +95,9 @@ fn tell_quote(quote: &RestoreQuote, packs: bool) {
             )),
             Err(_) => output::line(format_args!("  {tier:<10} not offered for all of it")),
         }
+    }
+    if quote.lost > 0 {
+        output::line(format_args!("\n{} packs are in no store: `darkslide audit` tells what that means", quote.lost));
     }
     match quote.seen {
         Some(at) => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use darkslide_engine::words::{Money, Name};
 use darkslide_engine::{
-    BackupDone, BackupOptions, ColdRestore, Existing, RestoreOptions, Restored, ThawOptions, ThawPlan,
+    BackupDone, BackupOptions, ColdRestore, Engine, Existing, RestoreOptions, Restored, ThawOptions, ThawPlan,
 };
 use serde_json::json;
 
@@ -23,7 +23,14 @@ pub fn name(path: &Path) -> Name {
 
 /// Runs a backup.
 pub fn backup(config: Option<PathBuf>, args: Backup) -> Result<Exit> {
-    let engine = wiring::engine(config)?;
+    let mut engine = wiring::engine(config)?;
+    if let Some(rate) = &args.limit_upload {
+        anyhow::ensure!(darkslide_engine::parse_bytes(rate).is_some(), "--limit-upload {rate}: such as 2MB is wanted");
+        engine = engine.with_limit_upload(rate);
+    }
+    if let Some(refused) = quote_first(&engine, args.max_cost)? {
+        return Ok(refused);
+    }
     let options = BackupOptions {
         job: args.job,
         rehash: args.rehash,
@@ -45,6 +52,28 @@ pub fn backup(config: Option<PathBuf>, args: Backup) -> Result<Exit> {
     }
     let whole = done.done.failures.is_empty() && done.done.behind.is_empty() && done.refused.is_empty();
     Ok(if whole { Exit::Ok } else { Exit::Incomplete })
+}
+
+/// Says what the backup will cost, where it costs anything; refuses what is over the
+/// limit before anything is sent.
+fn quote_first(engine: &Engine, max_cost: Option<Money>) -> Result<Option<Exit>> {
+    let quotes = match engine.quote_backup(engine.new_bytes()?) {
+        Ok(quotes) => quotes,
+        // Something without a price stops nothing that has no limit.
+        Err(error) if max_cost.is_some() => return Err(error.into()),
+        Err(_) => return Ok(None),
+    };
+    let mut total = Money::ZERO;
+    for (store, quote) in &quotes {
+        let (once, monthly) = (quote.once.total(), quote.monthly.total());
+        eprintln!("{store}: about {once} to store what is new, then {monthly} a month");
+        total += once;
+    }
+    if let Some(limit) = max_cost.filter(|limit| total > *limit) {
+        eprintln!("darkslide: that is more than --max-cost {limit} allows; nothing was sent");
+        return Ok(Some(Exit::Refused));
+    }
+    Ok(None)
 }
 
 fn backup_json(run: &BackupDone, seconds: f64) -> serde_json::Value {

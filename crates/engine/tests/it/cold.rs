@@ -8,11 +8,13 @@ use std::time::Duration;
 use darkslide_coldsim::{AccessKey, ColdSim, Options, Running};
 use darkslide_engine::words::{Bytes, Clock, Money, Name, OsRng, StorageClass, Tier, Time};
 use darkslide_engine::{
-    BackupOptions, ColdRestore, DrillOutcome, Engine, EngineError, ErrorKind, Existing, Founder, IdentityFile,
-    InitOptions, JoinWith, OpenOptions, PackSizes, RestoreOptions, StoreOpener, StoreSettings, ThawOptions, ThawPlan,
+    BackupOptions, BatchSettings, ColdChecksums, ColdRestore, DrillOutcome, Engine, EngineError, ErrorKind, Existing,
+    Founder, IdentityFile, InitOptions, JoinWith, OpenOptions, PackSizes, RestoreOptions, StoreOpener, StoreSettings,
+    ThawOptions, ThawPlan,
 };
 use darkslide_store::{Store, StoreError};
 use darkslide_store_dir::DirStore;
+use darkslide_store_s3::bulk::BulkSettings;
 use darkslide_store_s3::{Key, S3Settings, S3Store};
 
 use crate::harness::{Quiet, Tree, assert_same, identity, noise, same, tree};
@@ -36,7 +38,11 @@ impl StoreOpener for Opener {
             s3.classes.cold = class.clone();
         }
         s3.credentials = Some(Key { id: self.key.into(), secret: format!("{}-secret", self.key), token: None });
-        Ok(Arc::new(S3Store::create(s3)?))
+        let (bucket, prefix) = (s3.bucket.clone(), s3.prefix.clone());
+        let store = S3Store::create(s3)?;
+        let Some(batch) = &settings.batch else { return Ok(Arc::new(store)) };
+        let (account, role_arn, endpoint) = (batch.account.clone(), batch.role.clone(), settings.endpoint.clone());
+        Ok(Arc::new(store.with_bulk(BulkSettings { account, role_arn, bucket, prefix, endpoint })?))
     }
 
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
@@ -341,4 +347,45 @@ fn costs_and_other_classes_are_told_without_a_call() {
     assert!(report.spent.iter().any(|(kind, sum)| kind == "requests" && *sum > Money::ZERO));
     assert!(engine.quote_backup(Bytes(1 << 40)).unwrap()[0].1.once.total() > Money::from_usd(0.5));
     assert!(engine.quote_prune().unwrap()[0].1.total() > Money::ZERO);
+}
+
+#[test]
+fn the_store_itself_checks_what_lies_in_the_cold() {
+    let cold = Cold::new();
+    cold.library();
+    let role = "arn:aws:iam::000000000000:role/batch".to_string();
+    let batch = BatchSettings { account: "000000000000".into(), role, bucket: None, endpoint: None };
+    let engine = cold.init(vec![StoreSettings { batch: Some(batch), ..cold.bucket() }]);
+    backup(&engine);
+    assert!(engine.quote_cold_checksums().unwrap() >= Money::from_usd(0.25));
+    let state = || engine.cold_checksums().unwrap().remove(0).state;
+    assert!(matches!(state(), ColdChecksums::Submitted { packs } if packs.0 >= 2));
+    assert_eq!(state(), ColdChecksums::Working);
+    assert_eq!(engine.quote_cold_checksums().unwrap(), Money::ZERO, "a job that runs is not paid again");
+    cold.sim.advance(Duration::from_secs(3600));
+    let done = state();
+    assert!(matches!(&done, ColdChecksums::Done { good, bad } if good.0 >= 2 && bad.is_empty()), "{done:?}");
+    assert_eq!(cold.count("RestoreObject"), 0, "nothing was thawed for it");
+}
+
+#[test]
+fn locks_of_what_is_needed_are_extended() {
+    let cold = Cold::new();
+    cold.library();
+    cold.sim.create_locked_bucket("locked").unwrap();
+    let bucket = StoreSettings { url: Some("s3://locked/nas".into()), ..cold.bucket() };
+    let engine = cold.init(vec![bucket]);
+    backup(&engine);
+    let quote = engine.quote_locks().unwrap();
+    assert!(quote.objects.0 > 10 && quote.cost > Money::ZERO);
+    cold.sim.forget_requests();
+    let done = engine.extend_locks(90).unwrap();
+    assert_eq!(done.objects, quote.objects);
+    assert_eq!(cold.count("PutObjectRetention") as u64, quote.objects.0);
+    // A bucket without locks is left alone.
+    let other = Cold::new();
+    other.library();
+    let engine = other.init(vec![other.bucket()]);
+    backup(&engine);
+    assert_eq!(engine.extend_locks(90).unwrap().objects.0, 0);
 }
