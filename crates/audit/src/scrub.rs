@@ -13,7 +13,7 @@ use darkslide_format::stream::crc64;
 use darkslide_format::trust::{Standing, Trust};
 use darkslide_format::unpack::{self, OpenPack};
 use darkslide_format::{FormatError, IdKey, object_id};
-use darkslide_store::{Listed, ReadOutcome, Readable, Store, list_all};
+use darkslide_store::{Listed, ReadOutcome, Readable, Store, StoreError, list_all};
 use darkslide_words::{Bytes, ChunkId, Count, ObjectName, Rng, SeededRng, StorageClass};
 
 use crate::report::{Report, Severity};
@@ -139,6 +139,10 @@ impl Worker<'_> {
             Ok(ReadOutcome::Bytes(bytes)) => bytes,
             Ok(ReadOutcome::Cold { .. } | ReadOutcome::Thawing { .. }) => return cold(&listed.class),
             Ok(other) => return self.damage(name, format!("could not be read: {other:?}")),
+            Err(StoreError::Denied { .. }) => {
+                lock(&self.shared.report).denied += Count(1);
+                return;
+            }
             Err(error) => return self.damage(name, error),
         };
         let Some(parsed) = names::parse(name) else { return };

@@ -47,6 +47,14 @@ pub struct BackupDone {
 }
 
 impl Engine {
+    /// Neither a store nor our own state is part of the library it lies in.
+    pub(crate) fn never(&self) -> Vec<std::path::PathBuf> {
+        let mut never: Vec<_> =
+            self.settings.stores.iter().filter_map(|s| s.path.as_deref()).map(|p| self.settings.resolve(p)).collect();
+        never.push(self.settings.state_dir());
+        never
+    }
+
     /// Runs a backup.
     pub fn backup(&self, options: &BackupOptions, observer: &dyn BackupObserver) -> Result<BackupDone, EngineError> {
         let job = self.settings.job(options.job.as_deref())?;
@@ -66,15 +74,11 @@ impl Engine {
         refused.extend(segments.iter().map(|(n, e)| format!("{n}: {e}")));
         drop(catalog);
         let one_file_system = if job.one_file_system { OneFileSystem::Yes } else { OneFileSystem::No };
-        // Neither a store nor our own state is part of the library it lies in.
-        let mut never: Vec<_> =
-            self.settings.stores.iter().filter_map(|s| s.path.as_deref()).map(|p| self.settings.resolve(p)).collect();
-        never.push(state.clone());
         let plan = BackupPlan {
             job: job.name.clone(),
             library: self.settings.resolve(&job.library),
             host: options.host.clone(),
-            rules: Rules::new(&job.exclude, &job.include, never, one_file_system)?,
+            rules: Rules::new(&job.exclude, &job.include, self.never(), one_file_system)?,
             reading: if options.rehash { Reading::All } else { Reading::Changed },
             empty: if options.allow_empty { EmptyLibrary::Allow } else { EmptyLibrary::Refuse },
             accept: options.accept.iter().cloned().collect::<BTreeSet<_>>(),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use darkslide_catalog::{Catalog, LedgerRow, PackState};
-use darkslide_store::BulkEngine;
+use darkslide_store::{BulkEngine, BulkState};
 use darkslide_words::{Count, Money, ObjectName};
 
 use crate::{Engine, EngineError};
@@ -21,12 +21,16 @@ pub enum ColdChecksums {
     },
     /// It is not done yet.
     Working,
+    /// It ended without a result; the next call submits another.
+    Failed(String),
     /// It is done.
     Done {
         /// Packs whose checksum is the one in the index.
         good: Count,
         /// Those that are not, and what is wrong.
         bad: Vec<(ObjectName, String)>,
+        /// Packs that were stored since it was submitted.
+        newer: Count,
     },
 }
 
@@ -38,6 +42,9 @@ pub struct StoreChecksums {
     /// How they stand.
     pub state: ColdChecksums,
 }
+
+/// Before the token of a job whose id is not known yet.
+const TOKEN: &str = "token:";
 
 fn key(label: &str) -> String {
     format!("checksums {label}")
@@ -94,16 +101,23 @@ impl Engine {
         bulk: &dyn BulkEngine,
         sums: &HashMap<ObjectName, u64>,
     ) -> Result<ColdChecksums, EngineError> {
-        let begun = catalog.meta(&key(label))?.filter(|job| !job.is_empty());
-        if let Some(job) = begun.and_then(|job| String::from_utf8(job).ok()) {
-            let Some(found) = bulk.checksums(&job)? else { return Ok(ColdChecksums::Working) };
+        let begun = catalog.meta(&key(label))?.and_then(|job| String::from_utf8(job).ok()).unwrap_or_default();
+        let again = begun.strip_prefix(TOKEN).map(String::from);
+        if !begun.is_empty() && again.is_none() {
+            if let BulkState::Failed(why) = bulk.state(&begun)? {
+                catalog.set_meta(&key(label), b"")?;
+                return Ok(ColdChecksums::Failed(why));
+            }
+            let Some(found) = bulk.checksums(&begun)? else { return Ok(ColdChecksums::Working) };
             catalog.set_meta(&key(label), b"")?;
             return Ok(compare(found, sums));
         }
         let mut names: Vec<ObjectName> = sums.keys().cloned().collect();
         names.sort();
         let at = self.clock.now();
-        let token = format!("sums-{:x}", at.0);
+        // Written down first: a second try with it finds the same job.
+        let token = again.unwrap_or_else(|| format!("sums-{:x}", at.0));
+        catalog.set_meta(&key(label), format!("{TOKEN}{token}").as_bytes())?;
         let Some(job) = bulk.submit_checksums(&names, &token)? else { return Ok(ColdChecksums::NotOffered) };
         let packs = Count(names.len() as u64);
         let prices = self.price_book()?.by_store.remove(label);
@@ -125,19 +139,19 @@ impl Engine {
     }
 }
 
-/// Holds what the store computed against the index. A pack that the report does not
-/// name was not checked, and is said.
+/// Holds what the store computed against the index. Packs that the report does not
+/// name came later; that one is there at all is the audit's to say.
 fn compare(found: darkslide_store::Sums, sums: &HashMap<ObjectName, u64>) -> ColdChecksums {
-    let (mut good, mut bad) = (Count(0), Vec::new());
+    let (mut good, mut bad, mut newer) = (Count(0), Vec::new(), Count(0));
     let mut found: HashMap<ObjectName, Result<u64, String>> = found.into_iter().collect();
     for (name, wanted) in sums {
         match found.remove(name) {
             Some(Ok(sum)) if sum == *wanted => good += Count(1),
             Some(Ok(sum)) => bad.push((name.clone(), format!("its CRC64NVME is {sum:016x}, not {wanted:016x}"))),
             Some(Err(words)) => bad.push((name.clone(), words)),
-            None => bad.push((name.clone(), "the report does not name it: stored since, or lost".into())),
+            None => newer += Count(1),
         }
     }
     bad.sort();
-    ColdChecksums::Done { good, bad }
+    ColdChecksums::Done { good, bad, newer }
 }

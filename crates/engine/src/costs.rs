@@ -133,13 +133,17 @@ impl Engine {
         Ok(CostReport { spent, entries, stores, growth, price_age })
     }
 
-    /// Bytes that the libraries hold beyond their last snapshots.
-    pub fn new_bytes(&self) -> Result<Bytes, EngineError> {
+    /// Bytes that a job's library, or all, hold beyond their last snapshots; nothing
+    /// where no store costs anything.
+    pub fn new_bytes(&self, job: Option<&str>) -> Result<Bytes, EngineError> {
+        if self.price_book()?.by_store.is_empty() {
+            return Ok(Bytes(0));
+        }
         let mut new = 0u64;
         let known = self.status_counts()?;
-        for job in &self.settings.backups {
+        for job in self.settings.backups.iter().filter(|b| job.is_none_or(|job| b.name == job)) {
             let one = if job.one_file_system { OneFileSystem::Yes } else { OneFileSystem::No };
-            let rules = Rules::new(&job.exclude, &job.include, Vec::new(), one)?;
+            let rules = Rules::new(&job.exclude, &job.include, self.never(), one)?;
             let now = darkslide_snapshot::library_bytes(&self.settings.resolve(&job.library), &rules);
             new += now.0.saturating_sub(known.get(&job.name).map_or(0, |b| b.0));
         }

@@ -9,7 +9,7 @@ use darkslide_format::pages::{Descend, for_each_below};
 use darkslide_format::tree::EntryKind;
 use darkslide_restore::{Existing, RestorePlan, Selection};
 use darkslide_thaw::{ThawPlan, plan};
-use darkslide_words::{Bytes, Count, Money, Name, Rng, SeededRng, Time};
+use darkslide_words::{Bytes, Count, Money, Name, ObjectName, Rng, SeededRng, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::browse::root_of;
@@ -73,6 +73,7 @@ impl Engine {
             Some(sample) => sample,
             None => {
                 let sample = self.pick(&catalog, &options, identity, rng)?;
+                let _ = std::fs::remove_dir_all(&sample.to);
                 catalog.set_meta(GOING_ON, &serde_json::to_vec(&sample).unwrap_or_default())?;
                 sample
             }
@@ -84,7 +85,13 @@ impl Engine {
             existing: Existing::Keep,
             accept_writers: Vec::new(),
         };
-        let outcome = self.restore_cold(&restore, &options, identity, confirm, observer);
+        // Thawed and restored by `thaw wait` in the meantime: only the looking is left.
+        let restored = ObjectName::new(sample.snapshot.clone())
+            .is_ok_and(|snapshot| sample.to.exists() && self.is_thawed(&restore, &snapshot).unwrap_or(false));
+        let outcome = match restored {
+            true => Ok(ColdRestore::Done(darkslide_restore::Restored::default())),
+            false => self.restore_cold(&restore, &options, identity, confirm, observer),
+        };
         let done = match outcome {
             Ok(ColdRestore::Done(done)) => done,
             Ok(ColdRestore::Declined) => {
@@ -163,7 +170,8 @@ impl Engine {
             return Err(EngineError::NoPath { path: "(no photograph)".into() });
         }
         let limit = options.max_cost.unwrap_or(DRILL_COST);
-        let to = self.settings.state_dir().join("drill");
+        // A folder of its own: so its order is never that of an earlier drill.
+        let to = self.settings.state_dir().join(format!("drill-{:x}", self.clock.now().0));
         loop {
             let made = RestorePlan::make(
                 catalog,

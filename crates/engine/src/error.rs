@@ -261,6 +261,15 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// True if the same may work later with nothing changed.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Running | Self::NoStore { .. } => true,
+            Self::Store(error) | Self::Thaw(darkslide_thaw::ThawError::Store(error)) => error.is_transient(),
+            _ => false,
+        }
+    }
+
     /// Whose fault it is.
     pub fn kind(&self) -> ErrorKind {
         use darkslide_audit::AuditError;

@@ -15,6 +15,8 @@ use crate::{Engine, EngineError};
 pub struct Locks {
     /// Objects.
     pub objects: Count,
+    /// Objects whose lock the store would not change: locked for longer, mostly.
+    pub refused: Count,
     /// What the requests cost.
     pub cost: Money,
 }
@@ -79,10 +81,13 @@ impl Engine {
         let mut run = || -> Result<(), EngineError> {
             for store in &repo.reached.stores {
                 for name in self.to_lock(&**store)? {
-                    if !store.extend_lock(&name, until)? {
-                        break;
+                    match store.extend_lock(&name, until) {
+                        Ok(true) => locks.objects += Count(1),
+                        Ok(false) => break,
+                        // One that is locked for longer, or gone, keeps no other from its lock.
+                        Err(error) if !error.is_transient() => locks.refused += Count(1),
+                        Err(error) => return Err(error.into()),
                     }
-                    locks.objects += Count(1);
                 }
             }
             Ok(())

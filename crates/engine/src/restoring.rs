@@ -49,6 +49,6 @@ impl Engine {
     ) -> Result<Restored, EngineError> {
         let repo = self.repository()?;
         let (opened, _) = repo.opened(identity)?;
-        Ok(restore(plan, &self.catalog_path(), &repo.reached.stores, &opened, observer)?)
+        Ok(restore(plan, &self.catalog_path(), &self.nearest_first(&repo), &opened, observer)?)
     }
 }

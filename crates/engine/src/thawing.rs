@@ -8,7 +8,7 @@ use std::time::Duration;
 use darkslide_catalog::{Catalog, PackStep, ThawId, ThawRow, ThawState};
 use darkslide_format::identity::IdentityFile;
 use darkslide_format::names::{self, Kind};
-use darkslide_restore::{Existing, PackFilter, RestorePlan, Restored, restore};
+use darkslide_restore::{Casualty, Existing, PackFilter, RestorePlan, Restored, restore};
 use darkslide_store::Store;
 use darkslide_thaw::{
     Budget, Cancelled, Executor, How, Need, Options, Place, PriceMap, Progress, ThawPlan, Upgrade, Warmed, compare,
@@ -146,7 +146,9 @@ impl Engine {
             for settings in &self.store_settings() {
                 let store = settings.label();
                 if let Some(path) = &settings.path {
-                    if path.join(pack.name.as_str()).exists() {
+                    // Cut short it would be no copy, and a good one elsewhere would not be asked for.
+                    let whole = std::fs::metadata(path.join(pack.name.as_str())).is_ok_and(|m| m.len() == pack.size.0);
+                    if whole {
                         let (class, readable) = (StorageClass::Standard, Readable::Now);
                         copies.push(Place { store, class, readable, local: true });
                     }
@@ -372,6 +374,12 @@ impl Engine {
         if all_buckets && !self.settings.network.inside_aws {
             add_egress(catalog, now, restored.bytes_read)?;
         }
+        let mut restored = restored;
+        for name in restored.cold.iter().filter(|name| !rows.contains_key(name.as_str())) {
+            let reason = "it is cold, and was not when this thaw was planned: give the same order again".to_string();
+            restored.casualties.push(Casualty { path: Name::new(name.as_str()), reason });
+        }
+        remember_casualties(catalog, id, &mut restored)?;
         let cold: Vec<ObjectName> = restored.cold.iter().cloned().collect();
         let read: Vec<ObjectName> = ready.into_iter().filter(|name| !restored.cold.contains(name)).collect();
         // First what is cold after all: with the last verified pack the thaw is over.
@@ -386,7 +394,10 @@ impl Engine {
         let state = catalog.thaw(id)?.map(|row| row.state);
         match state {
             Some(ThawState::Open) => Ok(ColdRestore::Waiting { id: id.0, progress, restored }),
-            _ => Ok(ColdRestore::Done(restored)),
+            Some(ThawState::Done) => Ok(ColdRestore::Done(restored)),
+            Some(ThawState::Cancelled) | None => {
+                Err(darkslide_thaw::ThawError::Ended { id, state: ThawState::Cancelled.word() }.into())
+            }
         }
     }
 
@@ -402,7 +413,8 @@ impl Engine {
         let now = self.clock.now();
         let (mut warmed, mut by_events) = (Vec::new(), true);
         for store in repo.reached.stores.iter().filter(|s| self.is_bucket(&s.label())) {
-            match store.warmed()? {
+            // A queue that cannot be asked is no reason to stand still: a listing tells as much.
+            match store.warmed().unwrap_or(None) {
                 Some(events) => {
                     let label = store.label();
                     warmed.extend(events.into_iter().map(|(name, until)| Warmed { store: label.clone(), name, until }));
@@ -441,11 +453,12 @@ impl Engine {
         let rest = RestorePlan { now: Some(filter), ..restore_plan.clone() };
         let (opened, _) = repo.opened(identity)?;
         let mut restored = restore(&rest, &self.catalog_path(), &self.nearest_first(repo), &opened, observer)?;
+        remember_casualties(catalog, id, &mut restored)?;
         let why = |row: &darkslide_catalog::ThawPackRow| format!("{}: {}", row.name, row.note);
         let reasons: Vec<String> = rows.iter().filter(|row| row.step == PackStep::Failed).map(why).collect();
         if restored.casualties.is_empty() {
             let path = Name::from("(packs)");
-            restored.casualties.push(darkslide_restore::Casualty { path, reason: reasons.join("; ") });
+            restored.casualties.push(Casualty { path, reason: reasons.join("; ") });
         }
         catalog.end_thaw(id, ThawState::Cancelled, self.clock.now())?;
         Ok(restored)
@@ -463,16 +476,24 @@ impl Engine {
 
     /// Confirms a stopped thaw anew: what it costs now, and the limit from here on.
     pub fn confirm_thaw(&self, id: i64, quoted: Money, max_cost: Option<Money>) -> Result<(), EngineError> {
+        let _lock = secrets::lock(&self.settings.state_dir())?;
         let (catalog, prices) = (Catalog::open(&self.catalog_path())?, self.price_map()?);
         let executor = Executor::new(&catalog, &[], &prices, self.thaw_settings());
         Ok(executor.confirm(ThawId(id), quoted, max_cost)?)
     }
 
     /// Directories before buckets: what is at hand is not paid for.
-    fn nearest_first(&self, repo: &Repository) -> Vec<std::sync::Arc<dyn Store>> {
+    pub(crate) fn nearest_first(&self, repo: &Repository) -> Vec<std::sync::Arc<dyn Store>> {
         let mut stores = repo.reached.stores.clone();
         stores.sort_by_key(|store| self.is_bucket(&store.label()));
         stores
+    }
+
+    /// True if a thaw for this very order is done already.
+    pub(crate) fn is_thawed(&self, options: &RestoreOptions, snapshot: &ObjectName) -> Result<bool, EngineError> {
+        let (catalog, wanted) = (Catalog::open(&self.catalog_path())?, Order::of(options, snapshot));
+        let same = |row: &ThawRow| serde_json::from_str::<Order>(&row.order).is_ok_and(|order| order == wanted);
+        Ok(catalog.thaws()?.iter().any(|row| row.state == ThawState::Done && same(row)))
     }
 
     /// All thaws, and how far they are; asks no store.
@@ -502,6 +523,8 @@ impl Engine {
 
     /// Asks for nothing more.
     pub fn cancel_thaw(&self, id: i64) -> Result<Cancelled, EngineError> {
+        // Not beside a step that is asking just now.
+        let _lock = secrets::lock(&self.settings.state_dir())?;
         let (catalog, prices) = (Catalog::open(&self.catalog_path())?, self.price_map()?);
         let executor = Executor::new(&catalog, &[], &prices, self.thaw_settings());
         Ok(executor.cancel(ThawId(id), self.clock.now())?)
@@ -523,6 +546,24 @@ impl Engine {
         let executor = Executor::new(&catalog, &stores, &prices, self.thaw_settings());
         Ok(executor.upgrade(ThawId(id), tier, confirmed, self.clock.now())?)
     }
+}
+
+/// Keeps what could not be restored with the thaw, so that the last step tells all of
+/// it, and adds what earlier steps kept.
+fn remember_casualties(catalog: &Catalog, id: ThawId, restored: &mut Restored) -> Result<(), EngineError> {
+    let key = format!("casualties {id}");
+    let before: Vec<(Name, String)> =
+        catalog.meta(&key)?.and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    for (path, reason) in before {
+        if !restored.casualties.iter().any(|casualty| casualty.path == path) {
+            restored.casualties.push(Casualty { path, reason });
+        }
+    }
+    let all: Vec<(&Name, &String)> = restored.casualties.iter().map(|c| (&c.path, &c.reason)).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    Ok(catalog.set_meta(&key, &serde_json::to_vec(&all).unwrap_or_default())?)
 }
 
 fn read_order(row: &ThawRow) -> Result<Order, EngineError> {

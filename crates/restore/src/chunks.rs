@@ -112,7 +112,7 @@ impl ChunkReader {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     out.truncate(at);
-                    problem = error;
+                    problem = graver(problem, error);
                 }
             }
         }
@@ -214,7 +214,12 @@ impl ChunkReader {
                     scratch.truncate(len as usize);
                     return Ok(From::Scratch);
                 }
-                Err(error) => problem = problem.or(Some(error)),
+                Err(error) => {
+                    problem = Some(match problem {
+                        Some(before) => graver(error, before),
+                        None => error,
+                    });
+                }
             }
         }
         Err(problem.unwrap_or_else(|| StoreError::Missing { name: open.facts.name.clone() }.into()))
@@ -239,6 +244,14 @@ impl ChunkReader {
         self.touched.insert(pack, facts.size);
         self.packs.insert(pack, OpenPack { facts, opener, window_at: 0, window: Vec::new(), used: self.clock });
         Ok(())
+    }
+}
+
+/// Of two problems the later, unless the earlier says that waiting helps.
+fn graver(before: ChunkError, after: ChunkError) -> ChunkError {
+    match before {
+        ChunkError::Store(StoreError::Cold { .. }) => before,
+        _ => after,
     }
 }
 

@@ -45,7 +45,8 @@ impl<'c> Reader<'c> {
     fn more(&mut self) -> io::Result<bool> {
         let at = self.buffer.len();
         let left = self.expected.saturating_sub(self.total);
-        let want = left.min(PIECE as u64);
+        // Some file systems call files empty that are not: one byte more tells.
+        let want = if self.expected == 0 { 1 } else { left.min(PIECE as u64) };
         self.buffer.reserve(want as usize);
         let got = (&mut self.file).take(want).read_to_end(&mut self.buffer)?;
         self.whole.update(&self.buffer[at..]);

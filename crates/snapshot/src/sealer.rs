@@ -104,7 +104,9 @@ pub fn run(ends: SealerEnds, catalog: &Path, stores: &Stores, key: &SecretKey) {
     loop {
         let job = ends.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        let result = seal(job, &catalog, stores, key);
+        // A panic here must end the run, not leave it waiting for a pack that never comes.
+        let sealed = std::panic::AssertUnwindSafe(|| seal(job, &catalog, stores, key));
+        let result = std::panic::catch_unwind(sealed).unwrap_or(Err(SnapshotError::SealerGone));
         let failed = result.is_err();
         if ends.done.send(result).is_err() || failed {
             return;

@@ -125,13 +125,13 @@ impl<'r> FileStore<'r> {
         let mut reader = Reader::new(file, subject.stat.size, cuts, std::mem::take(&mut self.space));
         let walked = self.chunks(&mut reader, &mut subject, packer)?;
         // A file of one chunk was looked at before that chunk was kept.
-        let looked = matches!(&walked, Ok((chunks, _)) if chunks.len() == 1);
+        let looked = walked.as_ref().is_ok_and(|walked| walked.2);
         let stable =
             subject.private == Private::Yes || looked || is_stable(reader.file(), subject.stat, reader.total());
         let total = reader.total();
         let (hash, space) = reader.finish();
         self.space = space;
-        let (chunks, mut refs) = match walked {
+        let (chunks, mut refs, _) = match walked {
             Ok(walked) if stable => walked,
             other => {
                 packer.abandon_part(subject.kind);
@@ -150,15 +150,15 @@ impl<'r> FileStore<'r> {
         reader: &mut Reader<'_>,
         subject: &mut Subject<'_>,
         packer: &mut Packer<'_>,
-    ) -> Result<Result<(Vec<ChunkId>, Vec<PackRef>), FileProblem>, SnapshotError> {
+    ) -> Result<Result<(Vec<ChunkId>, Vec<PackRef>, bool), FileProblem>, SnapshotError> {
         let (kind, extension) = (subject.kind, subject.path.extension());
-        let (mut chunks, mut refs) = (Vec::new(), Vec::new());
+        let (mut chunks, mut refs, mut looked) = (Vec::new(), Vec::new(), false);
         let mut parts = Parts::begin(subject, packer)?;
         loop {
             let read = reader.next_chunk().map(|chunk| chunk.map(<[u8]>::len));
             let len = match read {
                 Ok(Some(len)) => len,
-                Ok(None) => return Ok(Ok((chunks, refs))),
+                Ok(None) => return Ok(Ok((chunks, refs, looked))),
                 Err(error) => return Ok(Err(error.into())),
             };
             if reader.total() > subject.stat.size && subject.private == Private::No {
@@ -168,6 +168,7 @@ impl<'r> FileStore<'r> {
             if single && subject.private == Private::No && !is_stable(reader.file(), subject.stat, reader.total()) {
                 return Ok(Err(FileProblem::Changing));
             }
+            looked = single;
             let chunk = reader.chunk();
             debug_assert_eq!(chunk.len(), len);
             let id = self.key.chunk_id(chunk);

@@ -155,6 +155,9 @@ fn extend_locks(engine: &darkslide_engine::Engine, days: u32, yes: bool, as_json
     } else {
         output::line(format_args!("{} objects stay locked for {days} days, for {}", done.objects, done.cost));
     }
+    if done.refused.0 > 0 {
+        eprintln!("{} locks the store would not change: those objects are locked for longer, or gone", done.refused);
+    }
     Ok(Exit::Ok)
 }
 
@@ -174,10 +177,14 @@ fn cold_checksums(engine: &darkslide_engine::Engine, yes: bool, as_json: bool) -
                 format!("the checksums of {packs} packs are being computed; ask again later")
             }
             ColdChecksums::Working => "the checksums are still being computed; ask again later".to_string(),
-            ColdChecksums::Done { good, bad } => {
+            ColdChecksums::Failed(why) => {
+                sound = false;
+                format!("the job ended without checksums: {why}; the same command submits another")
+            }
+            ColdChecksums::Done { good, bad, newer } => {
                 sound &= bad.is_empty();
                 let list: String = bad.iter().map(|(name, why)| format!("\n  DAMAGE: {name}: {why}")).collect();
-                format!("{good} packs have the checksum of the index, {} have not{list}", bad.len())
+                format!("{good} packs have the checksum of the index, {} have not, {newer} are newer{list}", bad.len())
             }
         };
         match as_json {

@@ -234,7 +234,19 @@ pub fn wait_for(engine: &Engine, id: i64, identity: &IdentityFile, every: Durati
         let began = std::time::Instant::now();
         let result = engine.continue_thaw(id, identity, &watcher);
         watcher.finish();
-        let outcome = result?;
+        let outcome = match result {
+            Ok(outcome) => outcome,
+            // Something else is running, or the line is down: thawed copies do not wait for ever,
+            // so this goes on as soon as it can.
+            Err(error) if error.may_pass() => {
+                eprintln!("darkslide: {error}; trying again later");
+                if !pause(every) {
+                    return Ok(Exit::Cancelled);
+                }
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         let stopped = matches!(&outcome, ColdRestore::Waiting { progress, .. } if progress.stop.is_some());
         if stopped || !matches!(outcome, ColdRestore::Waiting { .. }) {
             return Ok(work::tell_outcome(&outcome, began.elapsed().as_secs_f64(), as_json));
@@ -242,12 +254,20 @@ pub fn wait_for(engine: &Engine, id: i64, identity: &IdentityFile, every: Durati
         if let (ColdRestore::Waiting { progress, .. }, false) = (&outcome, as_json) {
             eprint!("{progress}");
         }
-        let until = std::time::Instant::now() + every;
-        while std::time::Instant::now() < until {
-            if wiring::interrupted() {
-                return Ok(Exit::Cancelled);
-            }
-            std::thread::sleep(Duration::from_millis(100).min(every));
+        if !pause(every) {
+            return Ok(Exit::Cancelled);
         }
     }
+}
+
+/// Sleeps; false if the user wants it to end.
+pub fn pause(time: Duration) -> bool {
+    let until = std::time::Instant::now() + time;
+    while std::time::Instant::now() < until {
+        if wiring::interrupted() {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(100).min(time));
+    }
+    true
 }

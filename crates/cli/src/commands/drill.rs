@@ -25,10 +25,9 @@ pub fn run(config: Option<PathBuf>, args: Drill) -> Result<Exit> {
         let outcome = once(&engine, &identity, &args)?;
         match outcome {
             DrillOutcome::Waiting(waiting) if args.wait => {
-                let ColdRestore::Waiting { id, .. } = *waiting else { return Ok(Exit::Waiting) };
-                let exit = cold::wait_for(&engine, id, &identity, cold::EVERY, as_json)?;
-                if exit != Exit::Ok && exit != Exit::Incomplete {
-                    return Ok(exit);
+                let stopped = matches!(&*waiting, ColdRestore::Waiting { progress, .. } if progress.stop.is_some());
+                if stopped || !cold::pause(cold::EVERY) {
+                    return Ok(if stopped { tell(&DrillOutcome::Waiting(waiting), as_json) } else { Exit::Cancelled });
                 }
             }
             other => return Ok(tell(&other, as_json)),

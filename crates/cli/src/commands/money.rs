@@ -80,7 +80,7 @@ fn tell(report: &CostReport, class: Option<&StorageClass>) {
 pub fn quote_backup(engine: &Engine, add: Option<&str>, as_json: bool) -> Result<Exit> {
     let bytes = match add {
         Some(text) => amount(text)?,
-        None => engine.new_bytes()?,
+        None => engine.new_bytes(None)?,
     };
     let quotes = engine.quote_backup(bytes)?;
     if as_json {

@@ -28,7 +28,7 @@ pub fn backup(config: Option<PathBuf>, args: Backup) -> Result<Exit> {
         anyhow::ensure!(darkslide_engine::parse_bytes(rate).is_some(), "--limit-upload {rate}: such as 2MB is wanted");
         engine = engine.with_limit_upload(rate);
     }
-    if let Some(refused) = quote_first(&engine, args.max_cost)? {
+    if let Some(refused) = quote_first(&engine, args.job.as_deref(), args.max_cost)? {
         return Ok(refused);
     }
     let options = BackupOptions {
@@ -56,8 +56,8 @@ pub fn backup(config: Option<PathBuf>, args: Backup) -> Result<Exit> {
 
 /// Says what the backup will cost, where it costs anything; refuses what is over the
 /// limit before anything is sent.
-fn quote_first(engine: &Engine, max_cost: Option<Money>) -> Result<Option<Exit>> {
-    let quotes = match engine.quote_backup(engine.new_bytes()?) {
+fn quote_first(engine: &Engine, job: Option<&str>, max_cost: Option<Money>) -> Result<Option<Exit>> {
+    let quotes = match engine.new_bytes(job).and_then(|bytes| engine.quote_backup(bytes)) {
         Ok(quotes) => quotes,
         // Something without a price stops nothing that has no limit.
         Err(error) if max_cost.is_some() => return Err(error.into()),

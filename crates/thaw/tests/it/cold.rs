@@ -123,7 +123,7 @@ impl Inner {
             return ThawOutcome::NotCold;
         }
         let (request, per_gib) = rates(&object.class, ask.tier);
-        let copy = ask.days.map_or(0.0, |days| gib(object.size) * 0.023 * f64::from(days) * 24.0 / 730.0);
+        let copy = ask.days.map_or(0.0, |days| gib(object.size) * 0.023 * f64::from(days) / 30.0);
         let ready = now.plus(takes.unwrap_or(delay(&object.class, ask.tier)));
         match object.frost {
             Frost::Thawing { tier, .. } if tier >= ask.tier => return ThawOutcome::InProgress,

@@ -253,7 +253,7 @@ fn an_upgrade_asks_again_at_the_faster_tier_and_is_quoted_first() {
     assert!(matches!(refused, Err(ThawError::Plan(PlanError::TierNotOffered { .. }))));
     let upgrade = world.with(|executor| executor.upgrade_quote(id, Tier::Standard, world.now)).unwrap();
     assert_eq!((upgrade.again.0, upgrade.later.0), (2, 1));
-    let copy = 0.023 * 3.0 * 24.0 / 730.0;
+    let copy = 0.023 * 3.0 / 30.0;
     assert!((upgrade.quote.total().usd() - (3.0 * 0.0201 + copy)).abs() < 1e-7, "{upgrade}");
     assert_eq!(world.store.asked().0, 2, "a quote asks for nothing");
     let total = upgrade.quote.total();
