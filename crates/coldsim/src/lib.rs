@@ -232,6 +232,22 @@ impl ColdSim {
         serde_json::from_str(&answer.body).unwrap_or_default()
     }
 
+    /// Lets Intelligent-Tiering archive the objects of a bucket after so many idle days.
+    pub fn archive_idle(&self, bucket: &str, archive_days: u32, deep_days: u32) {
+        let tier = |name: &str, days| format!("<Tiering><AccessTier>{name}</AccessTier><Days>{days}</Days></Tiering>");
+        let text = format!(
+            "<IntelligentTieringConfiguration><Id>idle</Id><Status>Enabled</Status>{}{}</IntelligentTieringConfiguration>",
+            tier("ARCHIVE_ACCESS", archive_days),
+            tier("DEEP_ARCHIVE_ACCESS", deep_days)
+        );
+        self.sim.with(|state| {
+            if let Some(bucket) = state.buckets.get_mut(bucket) {
+                bucket.config.insert("intelligent-tiering/idle".into(), text);
+            }
+            state.dirty.insert(Record::Rest);
+        });
+    }
+
     /// Puts an object of which only the size is kept: for drills on libraries too
     /// large to copy. It is listed, thawed and billed; its bytes cannot be read.
     pub fn add_hollow(&self, bucket: &str, key: &str, size: u64, class: &StorageClass) -> Result<(), ColdSimError> {

@@ -342,24 +342,7 @@ impl Engine {
         let stop = self.ask(&executor, catalog, repo, id)?;
         let rows: HashMap<String, PackStep> =
             catalog.thaw_packs(id)?.into_iter().map(|row| (row.name.to_string(), row.step)).collect();
-        let mut filter = PackFilter::default();
-        let mut ready: Vec<ObjectName> = Vec::new();
-        for need in &restore_plan.needs {
-            match rows.get(need.name.as_str()) {
-                Some(PackStep::Warm | PackStep::Downloaded) => {
-                    filter.ready.insert(need.id);
-                    ready.push(need.name.clone());
-                }
-                Some(PackStep::Verified) => {
-                    filter.done.insert(need.id);
-                }
-                // In no store: what it held is named each time.
-                None => {
-                    filter.ready.insert(need.id);
-                }
-                _ => {}
-            }
-        }
+        let (filter, ready) = readable(restore_plan, &rows);
         let first = filter.done.is_empty() && rows.values().all(|step| *step != PackStep::Verified);
         let restored = match ready.is_empty() && !first {
             true => Restored::default(),
@@ -546,6 +529,29 @@ impl Engine {
         let executor = Executor::new(&catalog, &stores, &prices, self.thaw_settings());
         Ok(executor.upgrade(ThawId(id), tier, confirmed, self.clock.now())?)
     }
+}
+
+/// Which packs of a restore can be read now, and the names of those that the thaw
+/// knows.
+fn readable(restore_plan: &RestorePlan, rows: &HashMap<String, PackStep>) -> (PackFilter, Vec<ObjectName>) {
+    let (mut filter, mut ready) = (PackFilter::default(), Vec::new());
+    for need in &restore_plan.needs {
+        match rows.get(need.name.as_str()) {
+            Some(PackStep::Warm | PackStep::Downloaded) => {
+                filter.ready.insert(need.id);
+                ready.push(need.name.clone());
+            }
+            Some(PackStep::Verified) => {
+                filter.done.insert(need.id);
+            }
+            // In no store: what it held is named each time.
+            None => {
+                filter.ready.insert(need.id);
+            }
+            _ => {}
+        }
+    }
+    (filter, ready)
 }
 
 /// Keeps what could not be restored with the thaw, so that the last step tells all of

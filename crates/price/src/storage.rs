@@ -87,13 +87,17 @@ impl Prices {
     }
 
     /// What an Intelligent-Tiering object costs more after a thaw, which moves it back to Frequent
-    /// Access: 30 days there and 60 in Infrequent Access, each above the rate it came from.
+    /// Access: 30 days there and 60 in Infrequent Access, each above the rate it came from; and on
+    /// the way to Deep Archive Access 90 in Archive Access, as its usual rules say (90 and 180 days).
     ///
     /// Source: user guide, intelligent-tiering-overview.
     pub fn back_to_frequent(&self, from: Access, bytes: Bytes) -> Result<Vec<Line>, PriceError> {
         let class = &StorageClass::IntelligentTiering;
         let was = self.storage_rate(class, Some(from))?;
-        let stays = [(Access::Frequent, 30), (Access::Infrequent, 60)];
+        let mut stays = vec![(Access::Frequent, 30), (Access::Infrequent, 60)];
+        if from == Access::DeepArchive {
+            stays.push((Access::Archive, 90));
+        }
         let mut lines = Vec::new();
         for (access, days) in stays {
             let now = self.storage_rate(class, Some(access))?;
