@@ -232,6 +232,22 @@ impl ColdSim {
         serde_json::from_str(&answer.body).unwrap_or_default()
     }
 
+    /// Makes a queue and lets a bucket send it what becomes of its restores.
+    pub fn send_restores(&self, bucket: &str, queue: &str) {
+        self.create_queue(queue);
+        let arn = format!("arn:aws:sqs:{}:{}:{queue}", self.sim.region, state::ACCOUNT);
+        let text = format!(
+            "<NotificationConfiguration><QueueConfiguration><Id>restores</Id><Queue>{arn}</Queue>\
+             <Event>s3:ObjectRestore:*</Event></QueueConfiguration></NotificationConfiguration>"
+        );
+        self.sim.with(|state| {
+            if let Some(bucket) = state.buckets.get_mut(bucket) {
+                bucket.config.insert("notification".into(), text);
+            }
+            state.dirty.insert(Record::Rest);
+        });
+    }
+
     /// Lets Intelligent-Tiering archive the objects of a bucket after so many idle days.
     pub fn archive_idle(&self, bucket: &str, archive_days: u32, deep_days: u32) {
         let tier = |name: &str, days| format!("<Tiering><AccessTier>{name}</AccessTier><Days>{days}</Days></Tiering>");

@@ -39,7 +39,10 @@ impl StoreOpener for Opener {
         }
         s3.credentials = Some(Key { id: self.key.into(), secret: format!("{}-secret", self.key), token: None });
         let (bucket, prefix) = (s3.bucket.clone(), s3.prefix.clone());
-        let store = S3Store::create(s3)?;
+        let mut store = S3Store::create(s3)?;
+        if let Some(queue) = &settings.events {
+            store = store.with_events(queue);
+        }
         let Some(batch) = &settings.batch else { return Ok(Arc::new(store)) };
         let (account, role_arn, endpoint) = (batch.account.clone(), batch.role.clone(), settings.endpoint.clone());
         Ok(Arc::new(store.with_bulk(BulkSettings { account, role_arn, bucket, prefix, endpoint })?))
@@ -392,4 +395,36 @@ fn locks_of_what_is_needed_are_extended() {
     let engine = other.init(vec![other.bucket()]);
     backup(&engine);
     assert_eq!(engine.extend_locks(90).unwrap().objects.0, 0);
+}
+
+#[test]
+fn events_tell_what_is_thawed_and_their_loss_is_made_up_for() {
+    for lost in [false, true] {
+        let cold = Cold::new();
+        let library = cold.library();
+        cold.sim.send_restores(BUCKET, "thaws");
+        let queue = format!("{}/123456789012/thaws", cold.running.url());
+        let engine = cold.init(vec![StoreSettings { events: Some(queue), ..cold.bucket() }]);
+        backup(&engine);
+        let all = order(&cold.path("out"), &[]);
+        let begun = cold.restore(&engine, &all).unwrap();
+        assert!(matches!(begun, ColdRestore::Waiting { .. }));
+        cold.sim.advance(Duration::from_secs(40 * 3600));
+        if lost {
+            assert!(!cold.sim.take_messages("thaws").is_empty());
+        }
+        cold.sim.forget_requests();
+        let mut outcome = cold.restore(&engine, &all).unwrap();
+        if !lost {
+            let heard = cold.sim.requests().iter().filter(|r| r.operation.contains("ReceiveMessage")).count();
+            assert!(heard > 0, "the queue was asked");
+            assert!(cold.sim.take_messages("thaws").is_empty(), "and what it said was taken");
+        }
+        while matches!(outcome, ColdRestore::Waiting { .. }) {
+            cold.sim.advance(Duration::from_secs(10 * 3600));
+            outcome = cold.restore(&engine, &all).unwrap();
+        }
+        assert_same(&library, &tree(&cold.path("out")));
+        assert_eq!(cold.count("RestoreObject"), 0, "nothing was asked for again");
+    }
 }
