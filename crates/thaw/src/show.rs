@@ -79,8 +79,9 @@ impl fmt::Display for ThawPlan {
             let days = if self.days == 1 { "1 day".into() } else { format!("{} days", self.days) };
             writeln!(
                 f,
-                "{} have to be thawed first, at {}: {cold_size}, to stay for {days}; {cold_bytes} of it to download.",
+                "{} {} to be thawed first, at {}: {cold_size}, to stay for {days}; {cold_bytes} of it to download.",
                 packs(cold),
+                if cold == 1 { "has" } else { "have" },
                 self.tier
             )?;
         }

@@ -84,18 +84,7 @@ fn tell_quote(quote: &RestoreQuote, packs: bool) {
     ));
     output::line("");
     output::line(&quote.thaw);
-    output::line("By tier:");
-    for (tier, plan) in &quote.tiers {
-        match plan {
-            Ok(plan) => output::line(format_args!(
-                "  {:<10} {:>10}   all there within {}",
-                tier,
-                plan.total().to_string(),
-                hours(plan.last_byte)
-            )),
-            Err(_) => output::line(format_args!("  {tier:<10} not offered for all of it")),
-        }
-    }
+    output::line(by_tier(quote).trim_end());
     if quote.lost > 0 {
         output::line(format_args!("\n{} packs are in no store: `darkslide audit` tells what that means", quote.lost));
     }
@@ -110,6 +99,24 @@ fn tell_quote(quote: &RestoreQuote, packs: bool) {
         output::line("");
         output::line(quote.thaw.listing());
     }
+}
+
+/// What each tier would cost, and how long it would take.
+pub fn by_tier(quote: &RestoreQuote) -> String {
+    let mut text = String::from("By tier:\n");
+    for (tier, plan) in &quote.tiers {
+        text.push_str(&match plan {
+            Ok(plan) => format!(
+                "  {:<10} {:>10}   first {}, all within {}\n",
+                tier,
+                plan.total().to_string(),
+                if plan.first_byte.is_zero() { "at once".into() } else { format!("within {}", hours(plan.first_byte)) },
+                hours(plan.last_byte)
+            ),
+            Err(_) => format!("  {tier:<10} not offered for all of it\n"),
+        });
+    }
+    text
 }
 
 /// `90 minutes`, `13 hours`, `3 days`.

@@ -150,7 +150,12 @@ pub fn restore(config: Option<PathBuf>, args: Restore) -> Result<Exit> {
     let mut confirm = |plan: &ThawPlan| {
         // A sum below a cent is not worth a question.
         let small = plan.total() < Money::from_usd(0.01) && plan.packs.iter().all(|p| p.wave == 0);
-        confirm::spend(&plan.to_string(), yes || small).unwrap_or_else(|error| {
+        let mut text = plan.to_string();
+        if let (false, Ok(quote)) = (small, engine.quote_restore(&options, &thaw)) {
+            text.push_str(&cold::by_tier(&quote));
+            text.push_str("Which packs: `darkslide quote restore … --packs`.");
+        }
+        confirm::spend(&text, yes || small).unwrap_or_else(|error| {
             problem = Some(error);
             false
         })
