@@ -299,7 +299,14 @@ impl Engine {
         })?;
         let stores: Vec<&dyn Store> = repo.reached.stores.iter().map(|s| &**s).collect();
         let executor = Executor::new(&catalog, &stores, &prices, self.thaw_settings());
-        let id = executor.begin(&made, &text, thaw.max_cost, self.clock.now())?;
+        // Whoever gave the same order in the meantime has begun it: it is not begun, and paid, twice.
+        let lock = secrets::lock(&self.settings.state_dir())?;
+        let begun = catalog.thaws()?.into_iter().find(|row| row.state == ThawState::Open && row.order == text);
+        let id = match begun {
+            Some(row) => row.id,
+            None => executor.begin(&made, &text, thaw.max_cost, self.clock.now())?,
+        };
+        drop(lock);
         self.step(&repo, &catalog, id, &restore_plan, identity, observer)
     }
 
