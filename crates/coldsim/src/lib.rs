@@ -249,12 +249,12 @@ impl ColdSim {
     }
 
     /// Lets Intelligent-Tiering archive the objects of a bucket after so many idle days.
-    pub fn archive_idle(&self, bucket: &str, archive_days: u32, deep_days: u32) {
+    pub fn archive_idle(&self, bucket: &str, archive_days: u32, deep_days: Option<u32>) {
         let tier = |name: &str, days| format!("<Tiering><AccessTier>{name}</AccessTier><Days>{days}</Days></Tiering>");
         let text = format!(
             "<IntelligentTieringConfiguration><Id>idle</Id><Status>Enabled</Status>{}{}</IntelligentTieringConfiguration>",
             tier("ARCHIVE_ACCESS", archive_days),
-            tier("DEEP_ARCHIVE_ACCESS", deep_days)
+            deep_days.map(|days| tier("DEEP_ARCHIVE_ACCESS", days)).unwrap_or_default()
         );
         self.sim.with(|state| {
             if let Some(bucket) = state.buckets.get_mut(bucket) {

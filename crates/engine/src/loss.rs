@@ -98,7 +98,11 @@ impl Engine {
         let mut options = self.plan_options(&real, &needs, &any)?;
         (options.now, options.bulk) = (world.now(), Default::default());
         let made = plan(&needs, &options, &prices)?;
-        let settings = darkslide_thaw::Settings { bandwidth: self.download_rate(), budget: Default::default() };
+        let settings = darkslide_thaw::Settings {
+            bandwidth: self.download_rate(),
+            budget: Default::default(),
+            bulk_from: u64::MAX,
+        };
         let executor = Executor::new(&catalog, &[world.store()], &prices, settings);
         let began = world.now();
         let id = executor.begin(&made, "{}", None, began)?;

@@ -65,9 +65,16 @@ pub struct NetworkSettings {
     /// True where this machine is inside the store's region: nothing is egress.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inside_aws: bool,
+    /// Packs from which on a thaw is asked for by S3 Batch Operations, where a store has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_from: Option<u64>,
 }
 
 impl NetworkSettings {
+    pub(crate) fn batch_from(&self) -> u64 {
+        self.batch_from.unwrap_or(darkslide_thaw::BULK_FROM)
+    }
+
     fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -225,6 +232,7 @@ const TAIL: &str = "
 #   per_month = \"20.00\"
 #   [network]
 #   download = \"50 Mbit/s\"
+#   batch_from = 1000                  # packs, with [store.batch]
 ";
 
 #[cfg(test)]

@@ -203,6 +203,7 @@ impl Engine {
             egress_used: egress_used(catalog, self.clock.now())?,
             inside_aws: self.settings.network.inside_aws,
             bulk,
+            bulk_from: self.settings.network.batch_from(),
             held: self.held(catalog)?,
         })
     }
@@ -315,6 +316,7 @@ impl Engine {
         darkslide_thaw::Settings {
             bandwidth: self.download_rate(),
             budget: Budget { per_run: budget.per_run, per_month: budget.per_month },
+            bulk_from: self.settings.network.batch_from(),
         }
     }
 
@@ -443,13 +445,18 @@ impl Engine {
         let rest = RestorePlan { now: Some(filter), ..restore_plan.clone() };
         let (opened, _) = repo.opened(identity)?;
         let mut restored = restore(&rest, &self.catalog_path(), &self.nearest_first(repo), &opened, observer)?;
-        remember_casualties(catalog, id, &mut restored)?;
-        let why = |row: &darkslide_catalog::ThawPackRow| format!("{}: {}", row.name, row.note);
-        let reasons: Vec<String> = rows.iter().filter(|row| row.step == PackStep::Failed).map(why).collect();
-        if restored.casualties.is_empty() {
-            let path = Name::from("(packs)");
-            restored.casualties.push(Casualty { path, reason: reasons.join("; ") });
+        let failed: Vec<_> = rows.iter().filter(|row| row.step == PackStep::Failed).collect();
+        for casualty in &mut restored.casualties {
+            // Why the pack did not thaw tells more than that it is cold.
+            if let Some(row) = failed.iter().find(|row| casualty.reason.starts_with(row.name.as_str())) {
+                casualty.reason = format!("{}: {}", row.name, row.note);
+            }
         }
+        if restored.casualties.is_empty() {
+            let reasons: Vec<String> = failed.iter().map(|row| format!("{}: {}", row.name, row.note)).collect();
+            restored.casualties.push(Casualty { path: Name::from("(packs)"), reason: reasons.join("; ") });
+        }
+        remember_casualties(catalog, id, &mut restored)?;
         catalog.end_thaw(id, ThawState::Cancelled, self.clock.now())?;
         Ok(restored)
     }

@@ -135,10 +135,18 @@ fn thaw(prices: &Prices, facts: &RestoreFacts, group: &Group, quote: &mut Quote)
     quote.extend(prices.restore_requests(class, *access, facts.tier, *objects)?);
     quote.extend(prices.retrieval(class, *access, facts.tier, *bytes)?);
     if *class == StorageClass::IntelligentTiering {
-        // Unknown: the return from the cheapest tier costs most.
-        quote.extend(prices.back_to_frequent(access.unwrap_or(Access::DeepArchive), *bytes)?);
+        // Unknown: the return from the cheapest tier costs most. Of the archives only Archive Access
+        // has Expedited.
+        let dearest = if facts.tier == Tier::Expedited { Access::Archive } else { Access::DeepArchive };
+        quote.extend(prices.back_to_frequent(access.unwrap_or(dearest), *bytes)?);
         if access.is_none() {
             quote.note(format!("Where the objects of {class} are is not known; all are taken to need a thaw."));
+            if facts.tier == Tier::Expedited {
+                quote.note(format!(
+                    "What {} holds by now cannot be thawed at this tier; it is named, and costs nothing.",
+                    Access::DeepArchive
+                ));
+            }
         }
         quote.note(format!(
             "A thaw moves objects of {class} back to Frequent Access; they become cheaper again when idle."

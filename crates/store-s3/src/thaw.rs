@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::types::{GlacierJobParameters, RestoreRequest, Tier as WireTier};
 use darkslide_store::{ReadOutcome, StoreError, ThawAsk, ThawOutcome};
-use darkslide_words::{ObjectName, StorageClass};
+use darkslide_words::{ObjectName, StorageClass, Tier};
 
 use crate::S3Store;
 use crate::failure::Failure;
@@ -19,12 +19,15 @@ enum Meaning {
     Failed,
 }
 
-fn meaning(failure: &Failure) -> Meaning {
+fn meaning(failure: &Failure, tier: Tier) -> Meaning {
     match failure.facts.code.as_str() {
         "RestoreAlreadyInProgress" => Meaning::Outcome(ThawOutcome::InProgress),
         "ObjectAlreadyInActiveTierError" => Meaning::Outcome(ThawOutcome::NotCold),
         "GlacierExpeditedRetrievalNotAvailable" => Meaning::Outcome(ThawOutcome::NoCapacity),
         "InvalidObjectState" => Meaning::AskClass,
+        // An object in Deep Archive Access carries the same class as one in Archive Access, so
+        // that only the server can tell which of them has no Expedited.
+        "InvalidArgument" if tier == Tier::Expedited => Meaning::Outcome(ThawOutcome::TierNotOffered),
         _ if failure.is_missing() => Meaning::Outcome(ThawOutcome::Missing),
         _ => Meaning::Failed,
     }
@@ -44,7 +47,7 @@ impl S3Store {
             Ok(outcome) => return Ok(outcome),
             Err(failure) => failure,
         };
-        match meaning(&failure) {
+        match meaning(&failure, ask.tier) {
             Meaning::Outcome(outcome) => Ok(outcome),
             Meaning::Failed => Err(self.error(&failure, "thawing", Some(name))),
             Meaning::AskClass => match self.class_now(&key, &failure) {
@@ -86,7 +89,7 @@ mod tests {
     fn each_answer_means_one_thing() {
         let said = |status, code: &str| {
             let facts = Facts { status, code: code.into(), ..Facts::default() };
-            meaning(&Failure { kind: Kind::Refused, facts: Box::new(facts) })
+            meaning(&Failure { kind: Kind::Refused, facts: Box::new(facts) }, Tier::Standard)
         };
         assert_eq!(said(409, "RestoreAlreadyInProgress"), Meaning::Outcome(ThawOutcome::InProgress));
         assert_eq!(said(403, "ObjectAlreadyInActiveTierError"), Meaning::Outcome(ThawOutcome::NotCold));

@@ -124,6 +124,8 @@ pub enum ThawOutcome {
     NotCold,
     /// No capacity for this tier at the moment; nothing was begun.
     NoCapacity,
+    /// The object cannot be thawed at this tier, now or later; nothing was begun.
+    TierNotOffered,
     /// No such object.
     Missing,
 }

@@ -48,7 +48,7 @@ impl Work<'_> {
         }
         let by_job = |label: &str, packs| {
             let has_engine = self.executor.stores.get(label).is_some_and(|store| store.bulk().is_some());
-            has_engine && bulk_pays(packs, self.thaw.tier)
+            has_engine && bulk_pays(packs, self.executor.settings.bulk_from, self.thaw.tier)
         };
         let fees = jobs.into_iter().filter(|((_, label, _), packs)| by_job(label, *packs));
         fees.map(|((_, label, _), packs)| cost::job(self.prices(label), packs)).sum()
@@ -101,7 +101,8 @@ impl Work<'_> {
             let Some(store) = self.store(&label)? else {
                 continue;
             };
-            if let (Some(bulk), true) = (store.bulk(), bulk_pays(group.len() as u64, self.thaw.tier)) {
+            let pays = bulk_pays(group.len() as u64, self.executor.settings.bulk_from, self.thaw.tier);
+            if let (Some(bulk), true) = (store.bulk(), pays) {
                 self.submit(bulk, &label, &group)?;
                 continue;
             }

@@ -2,7 +2,7 @@
 
 use darkslide_words::Tier;
 
-/// From so many packs on the bulk engine pays.
+/// From so many packs on the bulk engine pays, unless told otherwise.
 ///
 /// It never saves money: S3 Batch Operations makes the same requests, and takes $0.25 a job and
 /// $1 a million objects besides (<https://aws.amazon.com/s3/pricing/>). It saves time: asked one
@@ -11,10 +11,10 @@ use darkslide_words::Tier;
 /// quarter of a dollar beside a thaw of 64 GB, whose transfer alone costs dollars.
 pub const BULK_FROM: u64 = 1_000;
 
-/// True if so many packs of one store are better asked for by its bulk engine. Expedited thaws
-/// never are: Batch Operations does not start them.
-pub fn bulk_pays(packs: u64, tier: Tier) -> bool {
-    packs >= BULK_FROM && tier != Tier::Expedited
+/// True if so many packs of one store are better asked for by its bulk engine, which is used from
+/// `from` packs on. Expedited thaws never are: Batch Operations does not start them.
+pub fn bulk_pays(packs: u64, from: u64, tier: Tier) -> bool {
+    packs >= from && tier != Tier::Expedited
 }
 
 #[cfg(test)]
@@ -23,7 +23,8 @@ mod tests {
 
     #[test]
     fn few_packs_and_expedited_ones_are_asked_for_singly() {
-        assert!(!bulk_pays(999, Tier::Bulk) && bulk_pays(1000, Tier::Bulk) && bulk_pays(1000, Tier::Standard));
-        assert!(!bulk_pays(u64::MAX, Tier::Expedited));
+        let pays = |packs, tier| bulk_pays(packs, BULK_FROM, tier);
+        assert!(!pays(999, Tier::Bulk) && pays(1000, Tier::Bulk) && pays(1000, Tier::Standard));
+        assert!(!pays(u64::MAX, Tier::Expedited));
     }
 }

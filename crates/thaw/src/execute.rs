@@ -22,6 +22,8 @@ pub struct Settings {
     pub bandwidth: u64,
     /// What may be spent.
     pub budget: Budget,
+    /// Packs from which on a store's bulk engine is used.
+    pub bulk_from: u64,
 }
 
 /// A pack that can be read, by an event.

@@ -59,6 +59,8 @@ pub struct Options {
     pub inside_aws: bool,
     /// Labels of the stores whose bulk engine is set up.
     pub bulk: BTreeSet<String>,
+    /// Packs from which on it is used.
+    pub bulk_from: u64,
     /// Objects that each store is known to hold: decides how looking is cheapest.
     pub held: BTreeMap<String, u64>,
 }
@@ -293,7 +295,7 @@ fn jobs(here: &[&Chosen<'_>], options: &Options) -> Vec<u64> {
     for c in here.iter().filter(|c| c.how == How::Thaw && options.bulk.contains(&c.place.store)) {
         *sizes.entry((c.wave, c.place.class == StorageClass::IntelligentTiering)).or_default() += 1;
     }
-    sizes.into_values().filter(|objects| bulk_pays(*objects, options.tier)).collect()
+    sizes.into_values().filter(|objects| bulk_pays(*objects, options.bulk_from, options.tier)).collect()
 }
 
 fn assumptions(chosen: &[Chosen<'_>], options: &Options, waves: usize) -> Vec<String> {

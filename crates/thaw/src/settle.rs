@@ -12,6 +12,11 @@ use crate::work::{Change, Kind, LOST, NO_CAPACITY_PAUSE, Work, under_way};
 const NO_CAPACITY: &str =
     "no capacity for this tier at the moment: asked for again in a quarter of an hour; the tier standard always has";
 
+const NOT_OFFERED: &str = "the archive it lies in by now is not thawed at this tier; thaw it at standard or bulk";
+
+/// By then whatever was asked for at a slower tier has come.
+const SLOWEST: Duration = Duration::from_secs(48 * 3600);
+
 impl Work<'_> {
     /// Writes down how the request for a pack ended.
     pub(crate) fn settle(&mut self, at: usize, kind: Kind, outcome: ThawOutcome) -> Result<(), ThawError> {
@@ -57,6 +62,16 @@ impl Work<'_> {
                 row.step = before(kind);
                 row.due = self.now.plus(NO_CAPACITY_PAUSE);
                 row.note = NO_CAPACITY.into();
+                Money::ZERO
+            }
+            ThawOutcome::TierNotOffered if kind == Kind::Ask => {
+                fail(&mut row, NOT_OFFERED);
+                Money::ZERO
+            }
+            // It comes, or stays, as it was.
+            ThawOutcome::TierNotOffered => {
+                (row.step, row.due) = (before(kind), self.now.plus(SLOWEST));
+                row.note = NOT_OFFERED.into();
                 Money::ZERO
             }
             ThawOutcome::Missing => {

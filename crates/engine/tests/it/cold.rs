@@ -376,6 +376,69 @@ fn the_store_itself_checks_what_lies_in_the_cold() {
 }
 
 #[test]
+fn a_bulk_job_of_the_cloud_asks_for_a_whole_library() {
+    let cold = Cold::new();
+    let library = cold.library();
+    let role = "arn:aws:iam::000000000000:role/batch".to_string();
+    let batch = BatchSettings { account: "000000000000".into(), role, bucket: None, endpoint: None };
+    backup(&cold.init(vec![StoreSettings { batch: Some(batch), ..cold.bucket() }]));
+    let config = cold.path("darkslide.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{text}\n[network]\nbatch_from = 2\n")).unwrap();
+    let to = cold.path("out");
+    let quote = cold.engine("coldsim").quote_restore(&order(&to, &[]), &BULK).unwrap();
+    let packs = quote.thaw.packs.iter().filter(|p| p.wave > 0).count();
+    assert!(packs >= 2 && quote.thaw.to_string().contains("Batch"), "{}", quote.thaw);
+    cold.sim.forget_requests();
+    let mut steps = 0;
+    let done = loop {
+        steps += 1;
+        match cold.restore(&cold.engine("coldsim"), &order(&to, &[])).unwrap() {
+            ColdRestore::Done(done) => break done,
+            ColdRestore::Waiting { progress, .. } => {
+                assert!(progress.stop.is_none() && steps < 60, "{progress:?}");
+                cold.sim.advance(Duration::from_secs(3 * 3600));
+            }
+            ColdRestore::Declined => panic!("nobody declined"),
+        }
+    };
+    assert!(done.casualties.is_empty());
+    assert_same(&library, &tree(&to));
+    assert_eq!(cold.count("RestoreObject"), 0, "no request of ours");
+    let job = cold.sim.bill().lines.into_iter().find(|line| line.what.contains("Batch") && line.what.contains("job"));
+    assert!(job.is_some_and(|job| job.amount == Money::from_usd(0.25)), "one job: {:?}", cold.sim.bill().lines);
+    let row = &cold.engine("coldsim").thaws().unwrap()[0].row;
+    assert!(row.spent >= Money::from_usd(0.25) && row.spent <= row.quoted, "{row:?}");
+}
+
+#[test]
+fn what_intelligent_tiering_holds_too_deep_for_a_tier_is_named_and_not_paid() {
+    let cold = Cold::new();
+    let library = cold.library();
+    backup(&cold.init(vec![StoreSettings { class: Some(StorageClass::IntelligentTiering), ..cold.bucket() }]));
+    cold.sim.archive_idle(BUCKET, 90, Some(180));
+    cold.sim.advance(Duration::from_secs(200 * 86_400));
+    let fast = ThawOptions { tier: Tier::Expedited, ..BULK };
+    let to = cold.path("out");
+    let quote = cold.engine("coldsim").quote_restore(&order(&to, &[]), &fast).unwrap();
+    assert!(quote.thaw.to_string().contains("cannot be thawed at this tier"), "{}", quote.thaw);
+    let at = |tier: &ThawOptions| {
+        cold.engine("coldsim").restore_cold(&order(&to, &[]), tier, &cold.identity, &mut yes, &Quiet).unwrap()
+    };
+    let ColdRestore::Done(done) = at(&fast) else { panic!("nothing is under way") };
+    assert!(done.casualties.iter().any(|c| c.reason.contains("thaw it at standard or bulk")), "{done:?}");
+    let paid: Money = cold.engine("coldsim").thaws().unwrap().iter().map(|t| t.row.spent).sum();
+    assert!(paid < Money::from_usd(0.001), "looking alone costs: {paid:?}");
+    let mut steps = 0;
+    while let ColdRestore::Waiting { .. } = at(&BULK) {
+        steps += 1;
+        assert!(steps < 60, "it comes at another tier");
+        cold.sim.advance(Duration::from_secs(3 * 3600));
+    }
+    assert_same(&library, &tree(&to));
+}
+
+#[test]
 fn locks_of_what_is_needed_are_extended() {
     let cold = Cold::new();
     cold.library();

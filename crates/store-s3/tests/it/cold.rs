@@ -4,7 +4,7 @@ use darkslide_coldsim::{Fault, FaultKind};
 use darkslide_store::{ReadOutcome, Readable, Store, StoreError, ThawAsk, ThawOutcome, list_all};
 use darkslide_words::{StorageClass, Temperature, Tier};
 
-use crate::cloud::{Cloud, HOUR, facts, name, noise, quick};
+use crate::cloud::{BUCKET, Cloud, HOUR, facts, name, noise, quick};
 
 const BULK: ThawAsk = ThawAsk { tier: Tier::Bulk, days: Some(3) };
 
@@ -82,9 +82,18 @@ fn a_tier_that_a_class_does_not_have_is_refused() {
     let store = cloud.store();
     store.put(&name("packs/x"), b"cold", &facts(b"cold", Temperature::Cold)).unwrap();
     let fast = ThawAsk { tier: Tier::Expedited, days: Some(1) };
-    let refused = store.thaw(&name("packs/x"), &fast).unwrap_err();
-    assert!(!refused.is_transient(), "{refused}");
+    assert_eq!(store.thaw(&name("packs/x"), &fast).unwrap(), ThawOutcome::TierNotOffered);
     assert_eq!(list_all(&store, "").unwrap()[0].readable, Readable::Cold);
+    let mut settings = cloud.settings();
+    settings.classes.cold = StorageClass::IntelligentTiering;
+    let store = quick(settings);
+    store.put(&name("packs/y"), b"moving", &facts(b"moving", Temperature::Cold)).unwrap();
+    cloud.sim.archive_idle(BUCKET, 90, Some(180));
+    let fast = ThawAsk { tier: Tier::Expedited, days: None };
+    cloud.sim.advance(HOUR * 24 * 100);
+    assert_eq!(store.thaw(&name("packs/y"), &fast).unwrap(), ThawOutcome::Started, "out of Archive Access");
+    cloud.sim.advance(HOUR * 24 * 200);
+    assert_eq!(store.thaw(&name("packs/y"), &fast).unwrap(), ThawOutcome::TierNotOffered, "Deep Archive Access");
 }
 
 #[test]

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use darkslide_catalog::{Catalog, PackStep, ThawId, ThawPackRow, ThawState};
 use darkslide_price::{PriceTable, download_time};
 use darkslide_store::{ReadOutcome, Store};
-use darkslide_thaw::{Budget, Executor, Need, Options, Place, PriceMap, Progress, Settings, ThawError, ThawPlan, plan};
+use darkslide_thaw::{
+    BULK_FROM, Budget, Executor, Need, Options, Place, PriceMap, Progress, Settings, ThawError, ThawPlan, plan,
+};
 use darkslide_words::{Bytes, Count, Money, ObjectName, Readable, StorageClass, Tier, Time};
 
 use crate::cold::ColdStore;
@@ -31,6 +33,7 @@ pub fn options(tier: Tier) -> Options {
         egress_used: Bytes(0),
         inside_aws: false,
         bulk: BTreeSet::new(),
+        bulk_from: BULK_FROM,
         held: BTreeMap::new(),
     }
 }
@@ -103,7 +106,8 @@ impl World {
 
     /// Runs `work` with an executor of its own.
     pub fn with<T>(&self, work: impl FnOnce(&Executor<'_>) -> T) -> T {
-        let settings = Settings { bandwidth: self.options.bandwidth, budget: self.budget };
+        let settings =
+            Settings { bandwidth: self.options.bandwidth, budget: self.budget, bulk_from: self.options.bulk_from };
         self.store.set_now(self.now);
         work(&Executor::new(&self.catalog, &[&self.store as &dyn Store], &self.prices, settings))
     }

@@ -75,6 +75,19 @@ fn each_outcome_becomes_one_step_and_one_amount() {
 }
 
 #[test]
+fn a_tier_that_one_pack_does_not_have_fails_that_pack_alone_and_costs_nothing() {
+    let world = deep(2);
+    let id = world.begin(None);
+    world.store.answer([Ok(ThawOutcome::TierNotOffered)]);
+    let progress = world.step(id);
+    assert_eq!((progress.failed.packs.0, progress.asked.packs.0), (1, 1));
+    let row = world.row(id, 0);
+    assert_eq!((row.step, row.cost, row.pending), (PackStep::Failed, Money::ZERO, Money::ZERO));
+    assert!(row.note.contains("thaw it at standard or bulk"), "{}", row.note);
+    assert_eq!(world.spent(id), world.row(id, 1).cost, "only the other one is paid for");
+}
+
+#[test]
 fn a_refusal_fails_one_pack_and_can_be_tried_again() {
     let mut world = deep(2);
     let id = world.begin(None);
