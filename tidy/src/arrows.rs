@@ -11,7 +11,7 @@ use crate::{House, Offence};
 /// The house, lowest level first.
 const LEVELS: &[&[&str]] = &[
     &["words"],
-    &["format", "catalog", "store", "photo", "price", "coldsim"],
+    &["format", "catalog", "store", "disk", "photo", "price", "coldsim"],
     &[
         "ingest",
         "mirror",

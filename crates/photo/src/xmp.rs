@@ -1,0 +1,87 @@
+//! XMP, in packets and in sidecars: rating and dates.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use crate::facts::Facts;
+use crate::taken::{DateSource, Taken};
+
+/// Elements that are looked at in one packet.
+const ELEMENTS_MAX: usize = 20_000;
+
+/// The facts of an XMP packet. What is not XML any more ends it; what came before counts.
+pub(crate) fn facts(packet: &[u8]) -> Facts {
+    let mut facts = Facts::default();
+    let mut reader = Reader::from_reader(packet);
+    // Programs pad packets, and cut them.
+    reader.config_mut().check_end_names = false;
+    let mut open: Option<Vec<u8>> = None;
+    for _ in 0..ELEMENTS_MAX {
+        match reader.read_event() {
+            Ok(Event::Start(element)) => {
+                attributes(&element, &mut facts);
+                open = Some(local(element.name().as_ref()).to_vec());
+            }
+            Ok(Event::Empty(element)) => attributes(&element, &mut facts),
+            Ok(Event::Text(text)) => {
+                if let (Some(name), Ok(text)) = (&open, text.decode()) {
+                    property(name, &text, &mut facts);
+                }
+            }
+            Ok(Event::End(_)) => open = None,
+            Ok(Event::Eof) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    facts
+}
+
+fn attributes(element: &BytesStart<'_>, facts: &mut Facts) {
+    for attribute in element.attributes().with_checks(false).flatten() {
+        let value = String::from_utf8_lossy(&attribute.value);
+        property(local(attribute.key.as_ref()), &value, facts);
+    }
+}
+
+/// A name without its prefix.
+fn local(name: &[u8]) -> &[u8] {
+    name.rsplit(|b| *b == b':').next().unwrap_or(name)
+}
+
+fn property(name: &[u8], value: &str, facts: &mut Facts) {
+    match name {
+        b"Rating" => {
+            let stars = value.trim().parse::<f64>().ok().filter(|stars| (-1.0..=5.0).contains(stars));
+            facts.rating = facts.rating.or(stars.map(|stars| stars as i8));
+        }
+        b"Orientation" => {
+            let value = value.trim().parse().ok().filter(|value| (1..=8).contains(value));
+            facts.orientation = facts.orientation.or(value);
+        }
+        b"DateTimeOriginal" | b"DateCreated" => facts.dated(Taken::from_iso(value, DateSource::Xmp)),
+        b"Model" if facts.model.is_none() => facts.model = Some(value.trim().to_string()),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_and_elements_count_alike() {
+        let attributes = facts(
+            br#"<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description xmp:Rating="4"
+                exif:DateTimeOriginal="2020-08-01T21:30:00.50+02:00"/></rdf:RDF></x:xmpmeta>"#,
+        );
+        assert_eq!(attributes.rating, Some(4));
+        assert_eq!(attributes.taken.unwrap().to_string(), "2020-08-01T21:30:00.5+02:00");
+        let elements = facts(
+            b"<rdf:Description><xmp:Rating>-1</xmp:Rating>
+              <photoshop:DateCreated>2020-08-01</photoshop:DateCreated></rdf:Description>",
+        );
+        assert_eq!((elements.rating, elements.taken.is_some()), (Some(-1), true));
+        assert_eq!(facts(b"<a xmp:Rating='9'><<<"), Facts::default());
+        assert_eq!(facts(b"\xff\xfe\0\0"), Facts::default());
+    }
+}
