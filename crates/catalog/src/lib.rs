@@ -4,9 +4,11 @@
 //! and the secrets of this machine; losing it loses time, never photographs.
 //! Each durable step of a run is one transaction here.
 
+mod copies;
 mod error;
 mod ledger;
 mod library;
+mod mirrors;
 mod packs;
 mod pages;
 mod places;
@@ -18,9 +20,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub use copies::{CardFileRow, CardRow, CopyRow};
 pub use error::CatalogError;
 pub use ledger::LedgerRow;
 pub use library::{BaseBlock, DirId, DirRow, FileRow, PackSet, Stat};
+pub use mirrors::MirroredFile;
 pub use packs::{AddedPack, ChunkFacts, Location, PackFacts, PackId, PackState, Pending, Trusted};
 pub use places::PlaceRow;
 pub use runs::{RunOutcome, RunRow};
@@ -28,7 +32,7 @@ pub use snapshots::{JobState, SnapshotRow};
 pub use thaws::{PackStep, ThawId, ThawPackRow, ThawRow, ThawState};
 
 /// Version of the tables; an older Darkslide refuses a newer catalog.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 /// The tables of version 1.
 const TABLES: &str = "
@@ -86,6 +90,21 @@ CREATE TABLE ledger (
 CREATE INDEX ledger_at ON ledger (at);
 ";
 
+/// What version 3 has besides: verified copies in places, cards, mirrors.
+const TABLES_3: &str = "
+CREATE TABLE copies (
+  place TEXT NOT NULL, path BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, hash BLOB NOT NULL,
+  verified INTEGER NOT NULL, PRIMARY KEY (place, path)) WITHOUT ROWID;
+CREATE TABLE cards (
+  id INTEGER PRIMARY KEY, volume TEXT NOT NULL UNIQUE, label TEXT NOT NULL, first INTEGER NOT NULL,
+  last INTEGER NOT NULL, verdict TEXT NOT NULL);
+CREATE TABLE card_files (
+  card INTEGER NOT NULL, path BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL, hash BLOB NOT NULL,
+  PRIMARY KEY (card, path)) WITHOUT ROWID;
+CREATE TABLE mirror_folders (
+  job TEXT NOT NULL, path BLOB NOT NULL, files BLOB NOT NULL, PRIMARY KEY (job, path)) WITHOUT ROWID;
+";
+
 /// A connection to the catalog. Each thread opens its own.
 pub struct Catalog {
     conn: Connection,
@@ -104,7 +123,7 @@ impl Catalog {
             return Err(CatalogError::Exists { path: path.to_path_buf() });
         }
         let conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        conn.execute_batch(&format!("BEGIN; {TABLES} {TABLES_2} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
+        conn.execute_batch(&format!("BEGIN; {TABLES} {TABLES_2} {TABLES_3} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
         Ok(Self { conn })
     }
 
@@ -116,7 +135,7 @@ impl Catalog {
         let damaged = |source| CatalogError::Damaged { path: path.to_path_buf(), source };
         let conn = connect(path, OpenFlags::empty()).map_err(damaged)?;
         let mut found = version(&conn).map_err(damaged)?;
-        if found == 1 {
+        if (1..SCHEMA).contains(&found) {
             found = migrate(&conn).map_err(damaged)?;
         }
         match found {
@@ -174,12 +193,17 @@ fn version(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// From version 1 to this one; what it is afterwards.
+/// From an older version to this one; what it is afterwards.
 fn migrate(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
     // Another process may have been faster.
-    if version(conn)? == 1 {
-        conn.execute_batch(&format!("{TABLES_2} PRAGMA user_version = {SCHEMA};"))?;
+    let missing = match version(conn)? {
+        1 => [TABLES_2, TABLES_3].concat(),
+        2 => TABLES_3.to_string(),
+        _ => String::new(),
+    };
+    if !missing.is_empty() {
+        conn.execute_batch(&format!("{missing} PRAGMA user_version = {SCHEMA};"))?;
     }
     conn.execute_batch("COMMIT")?;
     version(conn)

@@ -177,6 +177,10 @@ impl<D: Disk> Disk for FaultyDisk<D> {
         self.go(Op::Rename)?;
         self.inner.rename(from, to)
     }
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.go(Op::Rename)?;
+        self.inner.replace(from, to)
+    }
     fn make_folder(&self, path: &Path) -> io::Result<()> {
         self.go(Op::MakeFolder)?;
         self.inner.make_folder(path)
@@ -234,6 +238,11 @@ impl<R: Read + ?Sized> Read for Reading<R> {
 impl Source for Reading<dyn Source> {
     fn stat(&self) -> io::Result<Stat> {
         self.inner.stat()
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        pass(&self.state, self.op)?;
+        self.inner.read_at(at, buf)
     }
 }
 

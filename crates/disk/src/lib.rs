@@ -90,6 +90,8 @@ impl Facts {
 pub trait Source: io::Read {
     /// A look at the open file.
     fn stat(&self) -> io::Result<Stat>;
+    /// Reads at a place, wherever the reading is.
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize>;
 }
 
 /// A new file that is being written.
@@ -122,6 +124,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// Gives a file another name, which must be free.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file of our own another name, in the place of what is under it.
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes one folder; one that exists is an error.
     fn make_folder(&self, path: &Path) -> io::Result<()>;
     /// Removes a file or link.

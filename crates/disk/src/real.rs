@@ -122,6 +122,10 @@ impl Disk for RealDisk {
         }
     }
 
+    fn replace(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
     fn make_folder(&self, path: &Path) -> io::Result<()> {
         fs::create_dir(path)
     }
@@ -203,6 +207,10 @@ impl Read for Reading {
 impl Source for Reading {
     fn stat(&self) -> io::Result<Stat> {
         Ok(stat_of(&self.0.metadata()?))
+    }
+
+    fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(&self.0, buf, at)
     }
 }
 

@@ -96,6 +96,11 @@ impl Time {
         first.unwrap_or(self)
     }
 
+    /// `2026-01-31T23:59:59Z`.
+    pub fn to_rfc3339_seconds(self) -> String {
+        self.civil().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
     /// `2026-01-31 23:59:59` in the machine's zone, for people.
     pub fn local(self) -> String {
         let zoned = self.timestamp().to_zoned(jiff::tz::TimeZone::system());
