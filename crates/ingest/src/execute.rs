@@ -111,8 +111,17 @@ pub fn ingest(work: &Ingest<'_>, cards: &[(Card, IngestPlan)]) -> Result<Vec<Ing
         targets.push(Mutex::new(Target::new(shelf)));
     }
     let now = work.clock.now();
-    let bench =
-        Bench { disk: work.disk, observer: work.observer, targets, run: now.0 as u64, number: AtomicU64::new(0), now };
+
+    let placed = targets.iter().map(|_| Mutex::default()).collect();
+    let bench = Bench {
+        disk: work.disk,
+        observer: work.observer,
+        targets,
+        placed,
+        run: now.0 as u64,
+        number: AtomicU64::new(0),
+        now,
+    };
     let expected = Bytes(cards.iter().map(|(card, _)| card.bytes().0).sum());
     let count = Counter { bytes: AtomicU64::new(0), files: AtomicU64::new(0), expected, observer: work.observer };
     let run = |card: &(Card, IngestPlan)| one(work, &bench, &card.0, &card.1, &count);

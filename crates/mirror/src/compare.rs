@@ -1,0 +1,381 @@
+//! Library against mirror, folder by folder, in one sorted walk through both and through what the
+//! last run saw.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::path::PathBuf;
+
+use darkslide_catalog::MirroredFile;
+use darkslide_disk::{Kind, Stat, hash_cached, path_of};
+use darkslide_words::{Count, Name};
+
+use crate::plan::{Copy, MirrorPlan};
+use crate::probe::{Abilities, probe};
+use crate::{Mirror, MirrorError, Progress, TEMPORARY, TRASH, sweep};
+
+/// Folders within folders.
+const DEPTH_MAX: usize = 256;
+/// Rotten files that are named.
+const ROT_MAX: usize = 1000;
+
+type Listed = BTreeMap<Name, Stat>;
+
+pub(crate) struct Comparison<'c> {
+    mirror: &'c Mirror<'c>,
+    abilities: Abilities,
+    plan: MirrorPlan,
+    rot: Vec<Name>,
+    known: bool,
+    /// Files that are new in the library, to be held against those that vanished.
+    new: Vec<(Name, Stat)>,
+    /// Files that vanished from the library, whole on the mirror: by their identity in the library.
+    vanished: HashMap<(u64, u64, i64), (Name, MirroredFile)>,
+    /// The first name of each file that has several.
+    linked: HashMap<(u64, u64), Name>,
+    take_rot: bool,
+}
+
+impl<'c> Comparison<'c> {
+    pub(crate) fn new(mirror: &'c Mirror<'c>) -> Result<Self, MirrorError> {
+        let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let (source, target) = (real(&mirror.source), real(&mirror.target));
+        if source.starts_with(&target) || target.starts_with(&source) {
+            return Err(MirrorError::Overlap { source_path: source, target });
+        }
+        let no_target = |source| MirrorError::NoTarget { path: mirror.target.clone(), source };
+        // A mount point without its disk is no place for a second library.
+        mirror.disk.stat(&mirror.target).map_err(no_target)?;
+        sweep(mirror.disk, &mirror.target).map_err(no_target)?;
+        let abilities = probe(mirror.disk, &mirror.target.join(TEMPORARY)).map_err(no_target)?;
+        Ok(Self {
+            mirror,
+            abilities,
+            plan: MirrorPlan { abilities: Some(abilities), ..MirrorPlan::default() },
+            rot: Vec::new(),
+            known: false,
+            new: Vec::new(),
+            vanished: HashMap::new(),
+            linked: HashMap::new(),
+            take_rot: false,
+        })
+    }
+
+    pub(crate) fn run(&mut self, take_rot: bool) -> Result<(), MirrorError> {
+        self.take_rot = take_rot;
+        let root = &self.mirror.source;
+        let listed =
+            self.mirror.disk.list(root).map_err(|source| MirrorError::NoSource { path: root.clone(), source })?;
+        self.folder(&Name::default(), listed, true, 0)
+    }
+
+    pub(crate) fn finish(mut self) -> Result<(MirrorPlan, Vec<Name>, bool), MirrorError> {
+        self.pair_moves();
+        self.plan.trashed.sort();
+        Ok((self.plan, self.rot, self.known))
+    }
+
+    /// One folder that the library has; `mirrored` where the mirror has it, too.
+    fn folder(
+        &mut self,
+        path: &Name,
+        listed: Vec<(Name, io::Result<Stat>)>,
+        mirrored: bool,
+        depth: usize,
+    ) -> Result<(), MirrorError> {
+        if self.mirror.observer.cancelled() {
+            return Err(MirrorError::Cancelled);
+        }
+        let source = self.readable(path, listed);
+        let target = if mirrored { self.target_list(path)? } else { Listed::new() };
+        let state = self.state(path)?;
+        self.plan.target_files += Count(target.values().filter(|stat| stat.kind == Kind::File).count() as u64);
+        let mut cases: BTreeSet<String> = BTreeSet::new();
+        for (name, stat) in &source {
+            let below = path.join(name);
+            if !self.abilities.cases && !cases.insert(String::from_utf8_lossy(name.as_bytes()).to_lowercase()) {
+                let why = "its name differs from another's by case alone, which the mirror cannot tell apart";
+                self.fail(&below, why.into());
+                continue;
+            }
+            self.one(&below, stat, target.get(name), state.get(name), depth)?;
+        }
+        for (name, stat) in target.iter().filter(|(name, _)| !source.contains_key(*name)) {
+            self.gone(&path.join(name), stat, state.get(name), depth)?;
+        }
+        if state.keys().any(|name| !source.contains_key(name)) {
+            self.plan.forgotten.insert(path.clone());
+        }
+        self.mirror.observer.progress(&Progress { files: self.plan.files, ..Progress::default() });
+        Ok(())
+    }
+
+    fn readable(&mut self, path: &Name, listed: Vec<(Name, io::Result<Stat>)>) -> Listed {
+        let mut out = Listed::new();
+        for (name, stat) in listed {
+            let ours = path.is_empty() && [TEMPORARY.as_bytes(), TRASH.as_bytes()].contains(&name.as_bytes());
+            match stat {
+                _ if ours => {}
+                Ok(stat) if stat.kind == Kind::Special => {
+                    self.mirror.observer.note(&format!("{}: neither file, folder nor link", path.join(&name)));
+                }
+                Ok(stat) => {
+                    out.insert(name, stat);
+                }
+                Err(error) => {
+                    self.plan.source_incomplete = true;
+                    self.fail(&path.join(&name), error.to_string());
+                }
+            }
+        }
+        out
+    }
+
+    fn target_list(&mut self, path: &Name) -> Result<Listed, MirrorError> {
+        let root = path_of(&self.mirror.target, path);
+        let listed =
+            self.mirror.disk.list(&root).map_err(|source| MirrorError::NoTarget { path: root.clone(), source })?;
+        let mut out = Listed::new();
+        for (name, stat) in listed {
+            if path.is_empty() && [TEMPORARY.as_bytes(), TRASH.as_bytes()].contains(&name.as_bytes()) {
+                continue;
+            }
+            let stat = stat.map_err(|source| MirrorError::NoTarget { path: path_of(&root, &name), source })?;
+            out.insert(name, stat);
+        }
+        Ok(out)
+    }
+
+    fn state(&mut self, path: &Name) -> Result<BTreeMap<Name, MirroredFile>, MirrorError> {
+        let rows = self.mirror.catalog.mirrored(&self.mirror.job, path)?.unwrap_or_default();
+        self.known |= !rows.is_empty();
+        Ok(rows.into_iter().map(|row| (row.name.clone(), row)).collect())
+    }
+
+    fn fail(&mut self, path: &Name, why: String) {
+        self.mirror.observer.problem(path, &why);
+        self.plan.failures.push((path.clone(), why));
+    }
+
+    /// One name that the library has.
+    fn one(
+        &mut self,
+        path: &Name,
+        stat: &Stat,
+        target: Option<&Stat>,
+        state: Option<&MirroredFile>,
+        depth: usize,
+    ) -> Result<(), MirrorError> {
+        if target.is_some_and(|there| there.kind != stat.kind) {
+            self.plan.trashed.push(path.clone());
+            self.plan.trashed_files += Count(1);
+            return self.one(path, stat, None, None, depth);
+        }
+        match stat.kind {
+            Kind::Folder => self.subfolder(path, stat, target, depth),
+            Kind::Symlink => {
+                self.symlink(path, stat, target.is_some());
+                Ok(())
+            }
+            _ => {
+                self.plan.files += Count(1);
+                self.file(path, stat, target, state);
+                Ok(())
+            }
+        }
+    }
+
+    fn subfolder(&mut self, path: &Name, stat: &Stat, target: Option<&Stat>, depth: usize) -> Result<(), MirrorError> {
+        if depth >= DEPTH_MAX {
+            self.plan.source_incomplete = true;
+            self.fail(path, "folders are nested too deeply".into());
+            return Ok(());
+        }
+        let listed = match self.mirror.disk.list(&path_of(&self.mirror.source, path)) {
+            Ok(listed) => listed,
+            Err(error) => {
+                self.plan.source_incomplete = true;
+                self.fail(path, format!("the folder cannot be listed: {error}"));
+                return Ok(());
+            }
+        };
+        match target {
+            None => self.plan.folders.push((path.clone(), *stat)),
+            Some(there) if self.carries_other(stat, there) => self.plan.touched.push((path.clone(), *stat)),
+            Some(_) => {}
+        }
+        self.folder(path, listed, target.is_some(), depth + 1)
+    }
+
+    /// True if mode or time differ on the mirror, as far as it keeps them.
+    fn carries_other(&self, stat: &Stat, there: &Stat) -> bool {
+        let mode = self.abilities.modes && stat.mode != there.mode;
+        mode || !self.abilities.same_time(stat.mtime, there.mtime)
+    }
+
+    fn symlink(&mut self, path: &Name, stat: &Stat, there: bool) {
+        if !self.abilities.symlinks {
+            self.fail(path, "the mirror's file system has no symbolic links".into());
+            return;
+        }
+        let wanted = match self.mirror.disk.read_link(&path_of(&self.mirror.source, path)) {
+            Ok(wanted) => wanted,
+            Err(error) => return self.fail(path, error.to_string()),
+        };
+        let has = there.then(|| self.mirror.disk.read_link(&path_of(&self.mirror.target, path)).ok()).flatten();
+        if has.as_ref() == Some(&wanted) {
+            return;
+        }
+        if there {
+            self.plan.trashed.push(path.clone());
+        }
+        self.plan.symlinks.push((path.clone(), wanted, *stat));
+    }
+
+    fn file(&mut self, path: &Name, stat: &Stat, target: Option<&Stat>, state: Option<&MirroredFile>) {
+        if stat.links > 1 && self.abilities.hard_links {
+            let first = self.linked.entry(stat.inode).or_insert_with(|| path.clone()).clone();
+            if first != *path {
+                if target.is_none() {
+                    self.plan.hard_links.push((path.clone(), first));
+                } else if !self.same(stat, target) {
+                    self.plan.trashed.push(path.clone());
+                    self.plan.hard_links.push((path.clone(), first));
+                }
+                return;
+            }
+        }
+        let Some(there) = target else {
+            self.new.push((path.clone(), *stat));
+            return;
+        };
+        if !self.same(stat, target) {
+            self.plan.copies.push(Copy { path: path.clone(), stat: *stat, replaces: true });
+            return;
+        }
+        match state {
+            // Exactly as the last run saw it.
+            Some(row) if row.size == stat.size && row.mtime == stat.mtime && row.ctime == stat.ctime => {}
+            Some(row) if row.size == stat.size && row.mtime == stat.mtime => self.stirred(path, stat, row),
+            _ => self.plan.learned.push((path.clone(), *stat)),
+        }
+        if self.abilities.modes && stat.mode != there.mode {
+            self.plan.touched.push((path.clone(), *stat));
+        }
+    }
+
+    fn same(&self, stat: &Stat, target: Option<&Stat>) -> bool {
+        target.is_some_and(|there| there.size == stat.size && self.abilities.same_time(stat.mtime, there.mtime))
+    }
+
+    /// The inode changed, size and time did not: a new mode, a new name, or other content.
+    fn stirred(&mut self, path: &Name, stat: &Stat, row: &MirroredFile) {
+        let Some(known) = row.hash else {
+            self.plan.learned.push((path.clone(), *stat));
+            return;
+        };
+        match hash_cached(self.mirror.disk, &path_of(&self.mirror.source, path), &mut |_| true) {
+            Ok(hash) if hash == known => {
+                self.plan.learned.push((path.clone(), *stat));
+                self.plan.touched.push((path.clone(), *stat));
+            }
+            Ok(_) => {
+                if self.rot.len() < ROT_MAX {
+                    self.rot.push(path.clone());
+                }
+                if self.take_rot {
+                    self.plan.copies.push(Copy { path: path.clone(), stat: *stat, replaces: true });
+                }
+            }
+            Err(error) => {
+                self.plan.source_incomplete = true;
+                self.fail(path, error.to_string());
+            }
+        }
+    }
+
+    /// A name that the library has no more.
+    fn gone(
+        &mut self,
+        path: &Name,
+        stat: &Stat,
+        state: Option<&MirroredFile>,
+        depth: usize,
+    ) -> Result<(), MirrorError> {
+        self.plan.trashed.push(path.clone());
+        match stat.kind {
+            Kind::Folder => self.gone_below(path, depth),
+            _ => {
+                self.plan.trashed_files += Count(1);
+                self.vanish(path, stat, state);
+                Ok(())
+            }
+        }
+    }
+
+    /// Its files may have been moved, each to somewhere else.
+    fn gone_below(&mut self, folder: &Name, depth: usize) -> Result<(), MirrorError> {
+        if depth >= DEPTH_MAX {
+            return Ok(());
+        }
+        let state = self.state(folder)?;
+        self.plan.forgotten.insert(folder.clone());
+        for (name, stat) in self.target_list(folder)? {
+            let path = folder.join(&name);
+            match stat.kind {
+                Kind::Folder => self.gone_below(&path, depth + 1)?,
+                _ => {
+                    self.plan.target_files += Count(1);
+                    self.plan.trashed_files += Count(1);
+                    self.vanish(&path, &stat, state.get(&name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn vanish(&mut self, path: &Name, there: &Stat, state: Option<&MirroredFile>) {
+        let Some(row) = state.filter(|row| there.size == row.size && self.abilities.same_time(there.mtime, row.mtime))
+        else {
+            return;
+        };
+        self.vanished.insert((row.inode, row.size, row.mtime.0), (path.clone(), row.clone()));
+    }
+
+    /// What is new and what vanished, where they are one file: by its identity in the library, else
+    /// by its content.
+    fn pair_moves(&mut self) {
+        let mut by_facts: HashMap<(u64, i64), Vec<(u64, u64, i64)>> = HashMap::new();
+        for key in self.vanished.keys() {
+            by_facts.entry((key.1, key.2)).or_default().push(*key);
+        }
+        for (path, stat) in std::mem::take(&mut self.new) {
+            let exact = (stat.inode.1, stat.size, stat.mtime.0);
+            let found = match self.vanished.contains_key(&exact) {
+                true => Some(exact),
+                false => self.same_content(&path, &stat, by_facts.get(&(stat.size, stat.mtime.0))),
+            };
+            match found.and_then(|key| self.vanished.remove(&key)) {
+                Some((from, _)) => {
+                    self.plan.trashed.retain(|gone| *gone != from);
+                    self.plan.trashed_files = Count(self.plan.trashed_files.0.saturating_sub(1));
+                    self.plan.moves.push((from, path, stat));
+                }
+                None => self.plan.copies.push(Copy { path, stat, replaces: false }),
+            }
+        }
+    }
+
+    fn same_content(
+        &self,
+        path: &Name,
+        stat: &Stat,
+        candidates: Option<&Vec<(u64, u64, i64)>>,
+    ) -> Option<(u64, u64, i64)> {
+        let open: Vec<_> = candidates?.iter().filter(|key| self.vanished.contains_key(key)).collect();
+        if open.is_empty() || stat.size == 0 {
+            return None;
+        }
+        let hash = hash_cached(self.mirror.disk, &path_of(&self.mirror.source, path), &mut |_| true).ok()?;
+        open.into_iter().find(|key| self.vanished[key].1.hash == Some(hash)).copied()
+    }
+}

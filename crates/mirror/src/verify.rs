@@ -1,0 +1,250 @@
+//! Both sides read whole, past the page cache; and the good one copied over the bad.
+
+use std::io;
+
+use darkslide_disk::{Facts, Kind, Order, Placed, Stat, copy, hash_uncached, path_of, place};
+use darkslide_words::{Bytes, ContentHash, Count, Name};
+use serde::Serialize;
+
+use crate::trash::Trash;
+use crate::{Mirror, MirrorError, Progress, TEMPORARY, TRASH, parent, sweep};
+
+/// Folders within folders.
+const DEPTH_MAX: usize = 256;
+
+/// Which side is as it was when it was last known to be good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Agrees {
+    /// The library; the mirror rotted.
+    Library,
+    /// The mirror; the library rotted.
+    Mirror,
+    /// Neither.
+    Neither,
+    /// Nothing is known of it but these two.
+    Unknown,
+}
+
+/// A file whose two sides differ, or that differs from what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rot {
+    /// Which.
+    pub path: Name,
+    /// The library's content.
+    pub library: ContentHash,
+    /// The mirror's.
+    pub mirror: ContentHash,
+    /// What the last run copied.
+    pub catalog: Option<ContentHash>,
+    /// What the repository's last snapshot holds.
+    pub repository: Option<ContentHash>,
+    /// Which side agrees with what is known.
+    pub agrees: Agrees,
+}
+
+/// What a comparison found.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Verified {
+    /// Files that are the same on both sides.
+    pub good: Count,
+    /// Their bytes.
+    pub bytes: Bytes,
+    /// Files that are not as they should be.
+    pub rot: Vec<Rot>,
+    /// Files that the mirror lacks, or has in another version: a run brings them.
+    pub behind: Vec<Name>,
+    /// Files that could not be read, and why.
+    pub unreadable: Vec<(Name, String)>,
+}
+
+impl Verified {
+    /// True if nothing rotted and everything could be read.
+    pub fn is_good(&self) -> bool {
+        self.rot.is_empty() && self.unreadable.is_empty()
+    }
+}
+
+/// Reads both sides. `repository` tells what the last snapshot holds of a path.
+pub fn verify(mirror: &Mirror<'_>, repository: &dyn Fn(&Name) -> Option<ContentHash>) -> Result<Verified, MirrorError> {
+    let mut out = Verified::default();
+    let mut seen = Progress::default();
+    folder(mirror, repository, &Name::default(), 0, &mut seen, &mut out)?;
+    Ok(out)
+}
+
+fn folder(
+    mirror: &Mirror<'_>,
+    repository: &dyn Fn(&Name) -> Option<ContentHash>,
+    path: &Name,
+    depth: usize,
+    seen: &mut Progress,
+    out: &mut Verified,
+) -> Result<(), MirrorError> {
+    let at = path_of(&mirror.source, path);
+    let listed = match mirror.disk.list(&at) {
+        Err(source) if path.is_empty() => return Err(MirrorError::NoSource { path: at, source }),
+        Err(error) => {
+            out.unreadable.push((path.clone(), error.to_string()));
+            return Ok(());
+        }
+        Ok(listed) => listed,
+    };
+    let rows = mirror.catalog.mirrored(&mirror.job, path)?.unwrap_or_default();
+    for (name, stat) in listed {
+        let below = path.join(&name);
+        if path.is_empty() && [TEMPORARY.as_bytes(), TRASH.as_bytes()].contains(&name.as_bytes()) {
+            continue;
+        }
+        match stat {
+            Ok(stat) if stat.kind == Kind::Folder && depth < DEPTH_MAX => {
+                folder(mirror, repository, &below, depth + 1, seen, out)?;
+            }
+            Ok(stat) if stat.kind == Kind::File => {
+                let row = rows.iter().find(|row| row.name == name);
+                let known = row.filter(|row| row.size == stat.size && row.mtime == stat.mtime);
+                one(mirror, repository, &below, &stat, known.and_then(|row| row.hash), seen, out)?;
+            }
+            Ok(_) => {}
+            Err(error) => out.unreadable.push((below, error.to_string())),
+        }
+    }
+    Ok(())
+}
+
+fn one(
+    mirror: &Mirror<'_>,
+    repository: &dyn Fn(&Name) -> Option<ContentHash>,
+    path: &Name,
+    stat: &Stat,
+    catalog: Option<ContentHash>,
+    seen: &mut Progress,
+    out: &mut Verified,
+) -> Result<(), MirrorError> {
+    let target = path_of(&mirror.target, path);
+    match mirror.disk.stat(&target) {
+        // Whoever changed it since changed its size or time.
+        Ok(there) if there.kind == Kind::File && there.size == stat.size => {}
+        _ => {
+            out.behind.push(path.clone());
+            return Ok(());
+        }
+    }
+    let mut read = |at: &std::path::Path| {
+        hash_uncached(mirror.disk, at, &mut |piece| {
+            seen.bytes += Bytes(piece.len() as u64);
+            mirror.observer.progress(seen);
+            !mirror.observer.cancelled()
+        })
+    };
+    let (library, there) = (read(&path_of(&mirror.source, path)), read(&target));
+    if mirror.observer.cancelled() {
+        return Err(MirrorError::Cancelled);
+    }
+    seen.files += Count(1);
+    let (library, there) = match (library, there) {
+        (Ok(library), Ok(there)) => (library, there),
+        (Err(error), _) => return unreadable(out, path, "library", &error),
+        (_, Err(error)) => return unreadable(out, path, "mirror", &error),
+    };
+    let repository = repository(path);
+    let known = catalog.or(repository);
+    if library == there && known.is_none_or(|known| known == library) {
+        out.good += Count(1);
+        out.bytes += Bytes(stat.size);
+        return Ok(());
+    }
+    let agrees = match (known, repository) {
+        (None, None) => Agrees::Unknown,
+        (known, repository) if [known, repository].contains(&Some(library)) && library != there => Agrees::Library,
+        (known, repository) if [known, repository].contains(&Some(there)) && library != there => Agrees::Mirror,
+        _ => Agrees::Neither,
+    };
+    out.rot.push(Rot { path: path.clone(), library, mirror: there, catalog, repository, agrees });
+    Ok(())
+}
+
+fn unreadable(out: &mut Verified, path: &Name, side: &str, error: &io::Error) -> Result<(), MirrorError> {
+    out.unreadable.push((path.clone(), format!("{side}: {error}")));
+    Ok(())
+}
+
+/// What became of a rotten file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Healed {
+    /// Which.
+    pub path: Name,
+    /// The side that was mended; nothing where neither is known to be good.
+    pub mended: Option<Agrees>,
+    /// Why it could not be.
+    pub failed: Option<String>,
+}
+
+/// Copies the good side over the bad one, whose file goes to the trash of its side. What neither
+/// side has is for the caller, who may have it in `elsewhere`: a path to a good file.
+pub fn heal(
+    mirror: &Mirror<'_>,
+    found: &Verified,
+    elsewhere: &dyn Fn(&Rot) -> Option<std::path::PathBuf>,
+) -> Result<Vec<Healed>, MirrorError> {
+    let mut out = Vec::new();
+    for rot in &found.rot {
+        let library = path_of(&mirror.source, &rot.path);
+        let there = path_of(&mirror.target, &rot.path);
+        let mended = match rot.agrees {
+            Agrees::Library => {
+                replace(mirror, &library, &mirror.target, &rot.path, rot.library).map(|()| Agrees::Mirror)
+            }
+            Agrees::Mirror => replace(mirror, &there, &mirror.source, &rot.path, rot.mirror).map(|()| Agrees::Library),
+            Agrees::Neither | Agrees::Unknown => match (elsewhere(rot), rot.repository.or(rot.catalog)) {
+                (Some(good), Some(hash)) => replace(mirror, &good, &mirror.source, &rot.path, hash)
+                    .and_then(|()| replace(mirror, &good, &mirror.target, &rot.path, hash))
+                    .map(|()| Agrees::Neither),
+                _ => Err(io::Error::other("neither side is known to be good")),
+            },
+        };
+        let (mended, failed) = match mended {
+            Ok(side) => (Some(side), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        out.push(Healed { path: rot.path.clone(), mended, failed });
+    }
+    Ok(out)
+}
+
+fn replace(
+    mirror: &Mirror<'_>,
+    good: &std::path::Path,
+    root: &std::path::Path,
+    path: &Name,
+    hash: ContentHash,
+) -> io::Result<()> {
+    sweep(mirror.disk, root)?;
+    let folder = root.join(TEMPORARY);
+    let temporary = path_of(&folder, &Order::temporary(mirror.clock.now().0 as u64, 0));
+    let old = mirror.disk.stat(&path_of(root, path))?;
+    let facts = Facts {
+        mtime: old.mtime,
+        mode: Some(old.mode),
+        owner: None,
+        xattrs: mirror.disk.xattrs(&path_of(root, path))?,
+    };
+    let order = Order { from: good, to: std::slice::from_ref(&temporary), facts: Some(&facts) };
+    let mut copied = copy(mirror.disk, &order, &mut |_| true).map_err(io::Error::other)?;
+    if let Some(error) = copied.failed.remove(0) {
+        return Err(error);
+    }
+    if copied.hash != hash {
+        mirror.disk.remove_file(&temporary)?;
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the good side is not good any more"));
+    }
+    mirror.disk.sync_file(&temporary)?;
+    Trash::new(root, mirror.clock.now()).take(mirror.disk, path)?;
+    match place(mirror.disk, &temporary, &path_of(root, path), hash)? {
+        Placed::Yes => {}
+        _ => return Err(io::Error::other("what was written reads back differently; the old file is in the trash")),
+    }
+    mirror.disk.sync_folder(&path_of(root, &parent(path)))?;
+    let _ = mirror.disk.remove_folder(&folder);
+    Ok(())
+}
