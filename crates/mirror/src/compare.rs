@@ -173,7 +173,7 @@ impl<'c> Comparison<'c> {
         match stat.kind {
             Kind::Folder => self.subfolder(path, stat, target, depth),
             Kind::Symlink => {
-                self.symlink(path, stat, target.is_some());
+                self.symlink(path, stat, target);
                 Ok(())
             }
             _ => {
@@ -212,7 +212,7 @@ impl<'c> Comparison<'c> {
         mode || !self.abilities.same_time(stat.mtime, there.mtime)
     }
 
-    fn symlink(&mut self, path: &Name, stat: &Stat, there: bool) {
+    fn symlink(&mut self, path: &Name, stat: &Stat, target: Option<&Stat>) {
         if !self.abilities.symlinks {
             self.fail(path, "the mirror's file system has no symbolic links".into());
             return;
@@ -221,11 +221,14 @@ impl<'c> Comparison<'c> {
             Ok(wanted) => wanted,
             Err(error) => return self.fail(path, error.to_string()),
         };
-        let has = there.then(|| self.mirror.disk.read_link(&path_of(&self.mirror.target, path)).ok()).flatten();
+        let has = target.and_then(|_| self.mirror.disk.read_link(&path_of(&self.mirror.target, path)).ok());
         if has.as_ref() == Some(&wanted) {
+            if target.is_some_and(|there| !self.abilities.same_time(stat.mtime, there.mtime)) {
+                self.plan.touched.push((path.clone(), *stat));
+            }
             return;
         }
-        if there {
+        if target.is_some() {
             self.plan.trashed.push(path.clone());
         }
         self.plan.symlinks.push((path.clone(), wanted, *stat));

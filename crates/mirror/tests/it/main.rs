@@ -1,0 +1,8 @@
+//! Libraries and mirrors in temporary folders.
+
+mod brakes;
+mod faults;
+mod harness;
+mod model;
+mod rot;
+mod verbatim;
