@@ -258,6 +258,12 @@ impl Catalog {
         Ok(())
     }
 
+    /// How a pack stands.
+    pub fn pack_state(&self, id: PackId) -> Result<PackState, CatalogError> {
+        let mut query = self.conn.prepare_cached("SELECT state FROM packs WHERE id = ?1")?;
+        Ok(PackState::from_code(query.query_row([id.0], |row| row.get(0))?))
+    }
+
     /// Changes what is believed of a pack.
     pub fn set_pack_state(&self, id: PackId, state: PackState) -> Result<(), CatalogError> {
         self.conn.execute("UPDATE packs SET state = ?2 WHERE id = ?1", params![id.0, state.code()])?;

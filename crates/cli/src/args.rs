@@ -1,9 +1,13 @@
 //! Arguments: parsed here, resolved in `commands`.
 
+mod local;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use darkslide_words::{Money, Tier};
+
+pub use local::{CardCommand, Ingest, Mirror};
 
 /// Photographs from the memory card to a cold archive that lasts decades, and back.
 #[derive(Debug, Parser)]
@@ -35,6 +39,15 @@ pub enum Command {
     Demo(Demo),
     /// How things stand: last backup, stores, failures
     Status(Json),
+    /// Copy cards into the library, verified, to every target at once
+    Ingest(Ingest),
+    /// Cards: may one be formatted? And manifests
+    #[command(subcommand)]
+    Card(CardCommand),
+    /// Keep a second copy of the library, verbatim, for anybody to read
+    Mirror(Mirror),
+    /// Lightroom's and other programs' catalogs in the library: sound? anything missing?
+    Catalogs(Json),
     /// Back up a library: what is new or changed is sealed and stored
     Backup(Backup),
     /// List snapshots
@@ -546,6 +559,10 @@ impl Cli {
         match &self.command {
             Command::Status(json) => json.json,
             Command::Backup(a) => a.json.json,
+            Command::Ingest(a) => a.json.json,
+            Command::Card(CardCommand::Check { json, .. } | CardCommand::VerifyMhl { json, .. }) => json.json,
+            Command::Card(CardCommand::List(json)) | Command::Catalogs(json) => json.json,
+            Command::Mirror(a) => a.json.json,
             Command::Snapshots(a) => a.json.json,
             Command::Ls(a) => a.browse.json.json,
             Command::Find(a) => a.browse.json.json,

@@ -6,6 +6,7 @@ mod cold;
 mod coldsim;
 mod drill;
 mod keys;
+mod local;
 mod loss;
 mod money;
 mod setup;
@@ -32,6 +33,10 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Open(args) => setup::open(config, args),
         Command::Demo(args) => demo::run(args.keep),
         Command::Status(args) => check::status(config, args.json),
+        Command::Ingest(args) => local::ingest(config, args),
+        Command::Card(command) => local::card(config, command),
+        Command::Mirror(args) => local::mirror(config, args),
+        Command::Catalogs(json) => local::catalogs(config, &json),
         Command::Backup(args) => work::backup(config, args),
         Command::Restore(args) => work::restore(config, args),
         Command::Snapshots(args) => browse::snapshots(config, &args),

@@ -5,7 +5,8 @@ use std::io::IsTerminal as _;
 use std::sync::Mutex;
 
 use darkslide_engine::observe::{
-    BackupObserver, BackupProgress, CheckObserver, CheckProgress, RestoreObserver, RestoreProgress,
+    BackupObserver, BackupProgress, CheckObserver, CheckProgress, IngestObserver, IngestProgress, MirrorObserver,
+    MirrorProgress, RestoreObserver, RestoreProgress,
 };
 use darkslide_engine::words::{Bytes, Name};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -90,6 +91,36 @@ impl BackupObserver for Watcher {
     }
     fn wants_total(&self) -> bool {
         self.bar.is_some()
+    }
+}
+
+impl IngestObserver for Watcher {
+    fn progress(&self, p: &IngestProgress) {
+        self.show(p.bytes, p.expected, format!("{} files", p.files));
+    }
+    fn problem(&self, path: &Name, reason: &str) {
+        self.tell(path, reason);
+    }
+    fn note(&self, text: &str) {
+        self.say(text);
+    }
+    fn cancelled(&self) -> bool {
+        wiring::interrupted()
+    }
+}
+
+impl MirrorObserver for Watcher {
+    fn progress(&self, p: &MirrorProgress) {
+        self.show(p.bytes, p.expected, format!("{} files", p.files));
+    }
+    fn problem(&self, path: &Name, reason: &str) {
+        self.tell(path, reason);
+    }
+    fn note(&self, text: &str) {
+        self.say(text);
+    }
+    fn cancelled(&self) -> bool {
+        wiring::interrupted()
     }
 }
 

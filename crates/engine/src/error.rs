@@ -226,6 +226,23 @@ pub enum EngineError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] darkslide_store::StoreError),
+    /// A template cannot be used.
+    #[error("{0}")]
+    Template(String),
+    /// A photograph could not be fetched to heal another.
+    #[error("{path} could not be had from the repository: {why}")]
+    NotHealed {
+        /// Which.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// An ingest, or the check of a card, failed.
+    #[error(transparent)]
+    Ingest(#[from] darkslide_ingest::IngestError),
+    /// A mirror failed, or was stopped.
+    #[error(transparent)]
+    Mirror(darkslide_mirror::MirrorError),
     /// Not even one photograph can be had for the limit.
     #[error("the cheapest sample costs {least}, and the limit is {limit}: raise --max-cost")]
     DrillTooDear {
@@ -288,6 +305,10 @@ impl EngineError {
             | Self::AmbiguousSnapshot { .. }
             | Self::Sealed { .. }
             | Self::NoPath { .. }
+            | Self::Template(_)
+            | Self::Ingest(
+                darkslide_ingest::IngestError::Overlap { .. } | darkslide_ingest::IngestError::NoManifest { .. },
+            )
             | Self::NoSuch { .. }
             | Self::LastRecipient { .. }
             | Self::Running
@@ -302,12 +323,15 @@ impl EngineError {
             | Self::Format(_) => ErrorKind::Integrity,
             Self::Snapshot(SnapshotError::LibraryEmpty { .. })
             | Self::DrillTooDear { .. }
+            | Self::Mirror(darkslide_mirror::MirrorError::Braked { .. })
             | Self::Thaw(darkslide_thaw::ThawError::OverBudget(_))
             | Self::Store(StoreError::OverBudget { .. })
             | Self::Snapshot(SnapshotError::Store(StoreError::OverBudget { .. }))
             | Self::Snapshot(SnapshotError::NoStore(StoreError::OverBudget { .. })) => ErrorKind::Refused,
             Self::Snapshot(SnapshotError::Cancelled)
             | Self::Restore(RestoreError::Cancelled)
+            | Self::Ingest(darkslide_ingest::IngestError::Cancelled)
+            | Self::Mirror(darkslide_mirror::MirrorError::Cancelled)
             | Self::Audit(AuditError::Cancelled) => ErrorKind::Cancelled,
             _ => ErrorKind::Environment,
         }

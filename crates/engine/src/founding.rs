@@ -220,6 +220,9 @@ fn settings_for(options: &InitOptions, repository: RepositoryId, owner: &SecretK
         }],
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),
+        ingest: Default::default(),
+        safe: Default::default(),
+        mirrors: Vec::new(),
     }
 }
 

@@ -159,6 +159,9 @@ fn settings_for(options: &OpenOptions, trust: &darkslide_format::trust::Trust) -
         backups: options.library.iter().map(job).collect(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),
+        ingest: Default::default(),
+        safe: Default::default(),
+        mirrors: Vec::new(),
     })
 }
 

@@ -6,6 +6,7 @@
 
 mod backup;
 mod browse;
+mod catalogs;
 mod check;
 mod cold_checksums;
 mod cold_world;
@@ -14,11 +15,15 @@ mod diff;
 mod drill;
 mod error;
 mod founding;
+mod identity_use;
 mod index_sync;
+mod ingesting;
 mod joining;
+mod local_settings;
 mod locks;
 mod loss;
 mod metered;
+mod mirroring;
 mod owner;
 mod pricing;
 mod repository;
@@ -37,6 +42,7 @@ use darkslide_words::Clock;
 
 pub use backup::{BackupDone, BackupOptions};
 pub use browse::{Found, Line, Recursive, SnapshotInfo};
+pub use catalogs::CatalogInfo;
 pub use check::CheckOptions;
 pub use cold_world::{ColdWorld, Inventory};
 pub use darkslide_audit::{Finding, Report, Sample, Severity};
@@ -46,6 +52,9 @@ pub use darkslide_format::snapshot::Counts;
 pub use darkslide_format::tree::EntryKind;
 pub use darkslide_format::trust::Standing;
 pub use darkslide_format::{FormatError, paper, recover};
+pub use darkslide_ingest::mhl::{MhlFinding, MhlReport};
+pub use darkslide_ingest::{Card, CardState, IngestPlan, Ingested, Verdict, Volume};
+pub use darkslide_mirror::{Agrees, Brake, Healed, MirrorPlan, Mirrored, Rot, Verified};
 pub use darkslide_restore::{Casualty, Existing, RestorePlan, Restored};
 pub use darkslide_snapshot::{DEFAULT_EXCLUDES, Failure};
 pub use darkslide_words as words;
@@ -53,7 +62,10 @@ pub use diff::{Change, Difference};
 pub use drill::{DRILL_COST, DrillOutcome};
 pub use error::{EngineError, ErrorKind};
 pub use founding::{Founded, Founder, InitOptions};
+pub use identity_use::Restorer;
+pub use ingesting::IngestOptions;
 pub use joining::{JoinWith, Joined, OpenOptions};
+pub use local_settings::{IngestSettings, MirrorSettings, SafeSettings, TEMPLATE};
 pub use locks::Locks;
 pub use loss::{Loss, LossAt, thaws_anything};
 pub use owner::{RecipientInfo, WriterInfo};
@@ -69,9 +81,21 @@ pub use darkslide_price::{Line as PriceLine, Quote};
 pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
 pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
 
-/// Watchers of the three kinds of long work.
+/// The cards that are in.
+pub fn cards() -> Vec<Volume> {
+    darkslide_ingest::cards()
+}
+
+/// Checks a folder against its MHL manifests, or one manifest.
+pub fn verify_mhl(path: &std::path::Path, observer: &dyn observe::IngestObserver) -> Result<MhlReport, EngineError> {
+    Ok(darkslide_ingest::mhl::verify(&darkslide_disk::RealDisk, path, observer)?)
+}
+
+/// Watchers of the kinds of long work.
 pub mod observe {
     pub use darkslide_audit::{Observer as CheckObserver, Progress as CheckProgress};
+    pub use darkslide_ingest::{Observer as IngestObserver, Progress as IngestProgress};
+    pub use darkslide_mirror::{Observer as MirrorObserver, Progress as MirrorProgress};
     pub use darkslide_restore::{Observer as RestoreObserver, Progress as RestoreProgress};
     pub use darkslide_snapshot::{Observer as BackupObserver, Progress as BackupProgress};
 }

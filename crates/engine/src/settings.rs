@@ -7,7 +7,7 @@ use darkslide_words::Money;
 use serde::{Deserialize, Serialize};
 
 use crate::store_settings::{parse_bits, parse_bytes};
-use crate::{EngineError, StoreSettings};
+use crate::{EngineError, IngestSettings, MirrorSettings, SafeSettings, StoreSettings};
 
 /// The configuration file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,6 +26,15 @@ pub struct Settings {
     /// Libraries to back up.
     #[serde(rename = "backup", default)]
     pub backups: Vec<BackupSettings>,
+    /// Cards.
+    #[serde(default, skip_serializing_if = "IngestSettings::is_empty")]
+    pub ingest: IngestSettings,
+    /// When a card may be formatted.
+    #[serde(default, skip_serializing_if = "SafeSettings::is_empty")]
+    pub safe: SafeSettings,
+    /// Mirrors.
+    #[serde(rename = "mirror", default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<MirrorSettings>,
     /// Hard limits of what is spent.
     #[serde(default, skip_serializing_if = "BudgetSettings::is_empty")]
     pub budget: BudgetSettings,
@@ -148,6 +157,17 @@ impl Settings {
                 return Some(problem);
             }
         }
+        for (n, mirror) in self.mirrors.iter().enumerate() {
+            if let Some(problem) = mirror.problem() {
+                return Some(problem);
+            }
+            if self.mirrors[..n].iter().any(|other| other.name == mirror.name) {
+                return Some(format!("two [[mirror]] are called `{}`", mirror.name));
+            }
+        }
+        if let Some(problem) = self.ingest.problem() {
+            return Some(problem);
+        }
         let rate = self.network.download.as_deref().filter(|rate| parse_bits(rate).is_none());
         rate.map(|rate| format!("download = `{rate}` is no rate such as `50 Mbit/s`"))
     }
@@ -233,6 +253,25 @@ const TAIL: &str = "
 #   [network]
 #   download = \"50 Mbit/s\"
 #   batch_from = 1000                  # packs, with [store.batch]
+#
+# Cards go into the library, and to further targets at once:
+#   [ingest]
+#   second = [\"/mnt/usb/photos\"]
+#   template = \"{date:%Y}/{date:%Y-%m-%d}_{job}/{name}\"
+#   day_starts = \"03:00\"
+# A card may be formatted when each file has so many verified copies, on so many media:
+#   [safe]
+#   copies = 2
+#   places = 2
+#   off_site = false
+# The library, verbatim in a second place:
+#   [[mirror]]
+#   name = \"nas\"
+#   target = \"/mnt/nas/photos\"
+#   trash_days = 30
+#   trash_max = \"200 GB\"
+#   brake_files = 100                  # more deletions or changes than this,
+#   brake_percent = 10                 # and than this share of the mirror, stop a run
 ";
 
 #[cfg(test)]

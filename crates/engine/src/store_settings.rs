@@ -53,6 +53,9 @@ pub struct StoreSettings {
     /// that costs nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prices: Option<String>,
+    /// Outside the house; a bucket is, unless told otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub off_site: Option<bool>,
     /// S3 Batch Operations for bulk thaws.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchSettings>,
@@ -98,6 +101,11 @@ pub struct BatchSettings {
 }
 
 impl StoreSettings {
+    /// True if what lies there survives a fire in the house.
+    pub fn is_off_site(&self) -> bool {
+        self.off_site.unwrap_or(self.url.is_some())
+    }
+
     /// A directory.
     pub fn dir(path: impl Into<PathBuf>) -> Self {
         Self { path: Some(path.into()), ..Self::default() }

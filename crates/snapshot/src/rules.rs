@@ -15,6 +15,8 @@ pub const DEFAULT_EXCLUDES: &[&str] = &[
     "*.lrcat-journal",
     ".DS_Store",
     "._*",
+    ".darkslide-tmp/",
+    ".darkslide-trash/",
     ".Spotlight-V100/",
     ".Trashes/",
     ".fseventsd/",
