@@ -10,11 +10,13 @@ need age || packages+=(age)
 need zstd || packages+=(zstd)
 need python3 || packages+=(python3)
 need cc || packages+=(gcc libc6-dev)
+need exiftool || packages+=(libimage-exiftool-perl)
+need setfattr || packages+=(attr)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 if [ -z "${DARKSLIDE_SKIP_CONFORMANCE:-}" ]; then
   need radosgw || packages+=(radosgw)
   need ceph-mon || packages+=(ceph-mon)
   need ceph-osd || packages+=(ceph-osd)
-  python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 fi
 if [ "${#packages[@]}" -gt 0 ]; then
   sudo=""
@@ -31,6 +33,16 @@ if [ -z "${DARKSLIDE_SKIP_CONFORMANCE:-}" ] && ! cmp -s conformance/requirements
   "$venv/bin/pip" install -q --no-deps --no-compile --disable-pip-version-check -r conformance/requirements.txt
   cp conformance/requirements.txt "$venv/installed.txt"
 fi
+
+# The reference implementation of ASC MHL, which reads our manifests and writes some for us to read.
+mhl="$PWD/target/venv/mhl"
+if ! cmp -s crates/ingest/tests/requirements.txt "$mhl/installed.txt"; then
+  rm -rf "$mhl"
+  python3 -m venv "$mhl"
+  "$mhl/bin/pip" install -q --no-deps --no-compile --disable-pip-version-check -r crates/ingest/tests/requirements.txt
+  cp crates/ingest/tests/requirements.txt "$mhl/installed.txt"
+fi
+export ASCMHL="$mhl/bin/ascmhl"
 
 export CARGO_INCREMENTAL=0
 echo "== format =="

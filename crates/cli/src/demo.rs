@@ -1,8 +1,9 @@
-//! `demo`: the whole way on a small made-up library, in a temporary folder: back
-//! up into simulated Deep Archive, a day's work, back up again, lose everything,
+//! `demo`: the whole way on a small made-up library, in a temporary folder: a card
+//! comes in, back up into simulated Deep Archive, a day's work, back up again, lose everything,
 //! quote and thaw one shoot and then all on a "new machine" from bucket and identity
 //! alone, prove it, recover again with stock tools.
 
+mod card;
 mod cloud;
 mod fixtures;
 mod proof;
@@ -83,12 +84,17 @@ fn tell(stage: &Stage) -> Result<Exit> {
         began.elapsed().as_secs_f64()
     ));
 
-    heading(2, "First backup");
+    heading(2, "A card comes in");
     let engine = found(stage)?;
+    let card = card::make(&stage.folder, SEED + 1)?;
+    card::ingest(&engine, &card)?;
+
+    heading(3, "First backup");
     let first = back_up(&engine)?;
+    card::check(&engine, &card)?;
     say(format_args!("The machine that did this holds no key that opens photographs."));
 
-    heading(3, "A day's work, and the second backup");
+    heading(4, "A day's work, and the second backup");
     let work = fixtures::days_work(&stage.library, SEED)?;
     say(format_args!(
         "{} new photographs, {} sidecars edited, {} catalog rows changed, {} photograph renamed, {} deleted",
@@ -98,30 +104,30 @@ fn tell(stage: &Stage) -> Result<Exit> {
     differences(&engine, &first, &second)?;
     let before = proof::fingerprint(&stage.library)?;
 
-    heading(4, "Checks");
+    heading(5, "Checks");
     check(&engine, stage)?;
 
-    heading(5, "The house burns down: the library, the catalog and this machine's secrets are gone");
+    heading(6, "The house burns down: the library, the catalog and this machine's secrets are gone");
     std::fs::remove_dir_all(&stage.library)?;
     std::fs::remove_dir_all(engine.settings().state_dir())?;
     std::fs::remove_file(&engine.settings().path)?;
     drop(engine);
     say(format_args!("Left are the bucket, and the identity from the safe."));
 
-    heading(6, "A new machine, and one shoot that is needed first");
+    heading(7, "A new machine, and one shoot that is needed first");
     let newcomer = join(stage)?;
     let shoot = a_shoot(&before)?;
     stage.cloud.new_bill();
     let (first, quoted_first) = thaw(stage, &newcomer, vec![shoot.clone()], "One shoot")?;
     let same = prove_shoot(&before, &first, &shoot)?;
 
-    heading(7, "Then everything else");
+    heading(8, "Then everything else");
     let (all, quoted_all) = thaw(stage, &newcomer, Vec::new(), "Photos restored")?;
     let exact = same && prove(&before, &all, "byte for byte, with names, times, modes and links")?;
 
     bill(stage, quoted_first + quoted_all);
 
-    heading(8, "And without Darkslide");
+    heading(9, "And without Darkslide");
     say(format_args!("downloaded from the bucket with any S3 program: {}", stage.cloud.download(&stage.store)?));
     let stock = proof::with_stock_tools(&stage.store, &stage.identity, &stage.folder.join("stock"), &before)?;
     output::line("");

@@ -351,7 +351,9 @@ pub fn catalogs(config: Option<PathBuf>, as_json: &Json) -> Result<Exit> {
         }
         match (one.backed_up, one.last_backup) {
             (true, Some(at)) => output::line(format_args!("  backed up as it is, {}", at.local())),
-            (false, Some(at)) => output::line(format_args!("  changed since the last backup, {}", at.local())),
+            (false, Some(at)) => {
+                output::line(format_args!("  the last backup, {}, does not hold it as it is now", at.local()))
+            }
             _ => output::line("  never backed up"),
         }
     }

@@ -11,6 +11,7 @@ mod exits;
 mod harness;
 mod keys;
 mod library;
+mod local;
 mod mishaps;
 mod quotes;
 mod recovery;

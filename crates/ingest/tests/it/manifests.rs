@@ -14,7 +14,7 @@ fn check(path: &Path) -> MhlReport {
 
 /// The reference implementation, where the test command installed it.
 fn reference() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/conformance/bin/ascmhl");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/mhl/bin/ascmhl");
     std::env::var_os("ASCMHL").map(PathBuf::from).or(Some(beside)).filter(|path| path.is_file())
 }
 
