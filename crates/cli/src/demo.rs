@@ -84,15 +84,8 @@ fn tell(stage: &Stage) -> Result<Exit> {
         began.elapsed().as_secs_f64()
     ));
 
-    heading(2, "A card comes in");
     let engine = found(stage)?;
-    let card = card::make(&stage.folder, SEED + 1)?;
-    card::ingest(&engine, &card)?;
-
-    heading(3, "First backup");
-    let first = back_up(&engine)?;
-    card::check(&engine, &card)?;
-    say(format_args!("The machine that did this holds no key that opens photographs."));
+    let first = card_and_backup(stage, &engine)?;
 
     heading(4, "A day's work, and the second backup");
     let work = fixtures::days_work(&stage.library, SEED)?;
@@ -141,6 +134,19 @@ fn tell(stage: &Stage) -> Result<Exit> {
         }
     });
     Ok(Exit::Ok)
+}
+
+/// A card comes in; after the first backup it may be formatted.
+fn card_and_backup(stage: &Stage, engine: &Engine) -> Result<BackupDone> {
+    heading(2, "A card comes in");
+    let card = card::make(&stage.folder, SEED + 1)?;
+    card::ingest(engine, &card)?;
+
+    heading(3, "First backup");
+    let first = back_up(engine)?;
+    say(format_args!("The machine that did this holds no key that opens photographs."));
+    card::check(engine, &card)?;
+    Ok(first)
 }
 
 fn found(stage: &Stage) -> Result<Engine> {

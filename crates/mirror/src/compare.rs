@@ -18,6 +18,9 @@ const DEPTH_MAX: usize = 256;
 /// Rotten files that are named.
 const ROT_MAX: usize = 1000;
 
+/// What tells a file of the library, whatever its name: inode, size, time of change.
+type Identity = (u64, u64, i64);
+
 type Listed = BTreeMap<Name, Stat>;
 
 pub(crate) struct Comparison<'c> {
@@ -29,7 +32,7 @@ pub(crate) struct Comparison<'c> {
     /// Files that are new in the library, to be held against those that vanished.
     new: Vec<(Name, Stat)>,
     /// Files that vanished from the library, whole on the mirror: by their identity in the library.
-    vanished: HashMap<(u64, u64, i64), (Name, MirroredFile)>,
+    vanished: HashMap<Identity, (Name, MirroredFile)>,
     /// The first name of each file that has several.
     linked: HashMap<(u64, u64), Name>,
     take_rot: bool,
@@ -347,7 +350,7 @@ impl<'c> Comparison<'c> {
     /// What is new and what vanished, where they are one file: by its identity in the library, else
     /// by its content.
     fn pair_moves(&mut self) {
-        let mut by_facts: HashMap<(u64, i64), Vec<(u64, u64, i64)>> = HashMap::new();
+        let mut by_facts: HashMap<(u64, i64), Vec<Identity>> = HashMap::new();
         for key in self.vanished.keys() {
             by_facts.entry((key.1, key.2)).or_default().push(*key);
         }
@@ -368,12 +371,7 @@ impl<'c> Comparison<'c> {
         }
     }
 
-    fn same_content(
-        &self,
-        path: &Name,
-        stat: &Stat,
-        candidates: Option<&Vec<(u64, u64, i64)>>,
-    ) -> Option<(u64, u64, i64)> {
+    fn same_content(&self, path: &Name, stat: &Stat, candidates: Option<&Vec<Identity>>) -> Option<Identity> {
         let open: Vec<_> = candidates?.iter().filter(|key| self.vanished.contains_key(key)).collect();
         if open.is_empty() || stat.size == 0 {
             return None;

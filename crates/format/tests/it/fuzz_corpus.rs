@@ -26,6 +26,10 @@ fn list(folder: &Path) -> Vec<(String, PathBuf)> {
 fn seeds() -> BTreeMap<String, BTreeMap<String, Vec<u8>>> {
     let mut all = BTreeMap::new();
     for (name, folder) in list(&corpus()) {
+        // Another crate's, replayed by its own test.
+        if name == "photo" {
+            continue;
+        }
         let files: BTreeMap<String, Vec<u8>> =
             list(&folder).into_iter().map(|(file, path)| (file, fs::read(path).unwrap())).collect();
         all.insert(name, files);

@@ -249,7 +249,7 @@ fn additional(
     let matches = |name: &Name| {
         let bytes = name.as_bytes();
         let ends = |pattern: &&[u8]| pattern.strip_prefix(b"*").is_some_and(|end| bytes.ends_with(end));
-        bytes == FOLDER.as_bytes() || known.contains(bytes) || known.iter().any(|pattern| ends(&pattern))
+        bytes == FOLDER.as_bytes() || known.contains(bytes) || known.iter().any(ends)
     };
     for (name, stat) in disk.list(&path_of(&report.root, folder)).unwrap_or_default() {
         let path = folder.join(&name);

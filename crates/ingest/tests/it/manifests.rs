@@ -42,8 +42,8 @@ fn an_ingest_writes_manifests_that_hold() {
     flip("IMG_0001.CR3");
     std::fs::remove_file(shoot.join("IMG_0002.CR3")).unwrap();
     std::fs::write(shoot.join("IMG_0002.xmp"), b"edits").unwrap();
-    let first = std::fs::read_dir(shoot.join("ascmhl")).unwrap().map(|e| e.unwrap().path());
-    let first = first.filter(|p| p.file_name().unwrap().to_str().unwrap().starts_with("0001_")).next().unwrap();
+    let mut first = std::fs::read_dir(shoot.join("ascmhl")).unwrap().map(|e| e.unwrap().path());
+    let first = first.find(|p| p.file_name().unwrap().to_str().unwrap().starts_with("0001_")).unwrap();
     let text = std::fs::read_to_string(&first).unwrap();
     std::fs::write(&first, text.replace("<hostname>raid", "<hostname>evil")).unwrap();
     let report = check(&shoot);

@@ -125,7 +125,7 @@ fn a_file_where_a_folder_was_and_the_reverse() {
     let done = world.run(&RealDisk, &all()).unwrap();
     assert!(done.failures.is_empty(), "{done:?}");
     assert_eq!(world.tree("library"), world.tree("mirror"));
-    assert!(world.trash().contains(&b"1".to_vec()) && world.trash().contains(&b"2".to_vec()));
+    assert!(world.trash().contains(b"1".as_slice()) && world.trash().contains(b"2".as_slice()));
 }
 
 #[test]

@@ -21,6 +21,23 @@ fn files() -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn the_fuzz_corpus_is_replayed() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/photo");
+    if std::env::var_os("DARKSLIDE_WRITE_SEEDS").is_some() {
+        std::fs::create_dir_all(&corpus).unwrap();
+        for (n, file) in files().into_iter().enumerate() {
+            std::fs::write(corpus.join(format!("made-{n}")), file).unwrap();
+        }
+    }
+    let mut seeds = 0;
+    for entry in std::fs::read_dir(corpus).unwrap() {
+        fuzzing::photo(&std::fs::read(entry.unwrap().path()).unwrap());
+        seeds += 1;
+    }
+    assert!(seeds >= 9, "{seeds} seeds");
+}
+
+#[test]
 fn files_that_are_cut_anywhere_are_read_as_far_as_they_go() {
     for file in files() {
         let step = (file.len() / 40).max(1);
