@@ -146,7 +146,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn free(&self, folder: &Path) -> io::Result<u64>;
 }
 
-/// Makes a folder and those above it, as far as they are missing.
+/// Makes a folder and those above it, as far as they are missing; their names are durable.
 pub fn make_folders(disk: &dyn Disk, path: &Path) -> io::Result<()> {
     match disk.stat(path) {
         // A library's root, or a year, may well be a link to another disk.
@@ -155,13 +155,15 @@ pub fn make_folders(disk: &dyn Disk, path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    if let Some(parent) = path.parent() {
+    let parent = path.parent();
+    if let Some(parent) = parent {
         make_folders(disk, parent)?;
     }
     match disk.make_folder(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        other => other?,
     }
+    parent.map_or(Ok(()), |parent| disk.sync_folder(parent))
 }
 
 /// A name of the house as a path of the system.

@@ -9,8 +9,8 @@ use darkslide_disk::RealDisk;
 use darkslide_format::canon;
 use darkslide_format::tree::Entry;
 use darkslide_ingest::{
-    Card, CopyAt, Ingest, IngestPlan, Ingested, Options, Place, PlaceKind, Shelf, Template, Verdict, check_places,
-    hash_card, ingest, plan, read_facts, scan, verdict, volume_of,
+    Card, CopyAt, Ingest, IngestPlan, Ingested, Options, Place, PlaceKind, Shelf, Template, Verdict, apart,
+    check_places, hash_card, ingest, plan, read_facts, scan, verdict, volume_of,
 };
 use darkslide_store::list_all;
 use darkslide_words::{ContentHash, Name};
@@ -139,6 +139,8 @@ impl Engine {
         let sizes: BTreeSet<u64> = card.files.iter().map(|file| file.stat.size).collect();
         let mut shelves = Vec::new();
         for (place, kind, off_site) in self.places()? {
+            // A card within a library would be its own copy.
+            apart(&place.root, &card.volume.root)?;
             let medium = medium(&place.root);
             shelves.push((Shelf::new(&RealDisk, place, &sizes)?, (kind, medium, off_site)));
         }

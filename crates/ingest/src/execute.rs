@@ -96,7 +96,7 @@ impl Ingested {
 /// Ingests cards, each in a thread of its own.
 pub fn ingest(work: &Ingest<'_>, cards: &[(Card, IngestPlan)]) -> Result<Vec<Ingested>, IngestError> {
     for (card, _) in cards {
-        apart(work, &card.volume.root)?;
+        work.targets.iter().try_for_each(|place| apart(&place.root, &card.volume.root))?;
     }
     let sizes: BTreeSet<u64> = cards.iter().flat_map(|(card, _)| card.files.iter().map(|f| f.stat.size)).collect();
     let mut targets = Vec::new();
@@ -140,13 +140,13 @@ fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// A card within a target would be written to, a target within a card too.
-fn apart(work: &Ingest<'_>, card: &Path) -> Result<(), IngestError> {
+/// Refuses a card within a place, which would be written to and be its own copy, and the reverse.
+pub fn apart(place: &Path, card: &Path) -> Result<(), IngestError> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-    let card = real(card);
-    match work.targets.iter().map(|place| real(&place.root)).find(|t| t.starts_with(&card) || card.starts_with(t)) {
-        Some(target) => Err(IngestError::Overlap { target, card }),
-        None => Ok(()),
+    let (target, card) = (real(place), real(card));
+    match target.starts_with(&card) || card.starts_with(&target) {
+        true => Err(IngestError::Overlap { target, card }),
+        false => Ok(()),
     }
 }
 

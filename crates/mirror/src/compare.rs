@@ -354,6 +354,7 @@ impl<'c> Comparison<'c> {
         for key in self.vanished.keys() {
             by_facts.entry((key.1, key.2)).or_default().push(*key);
         }
+        let mut moved: BTreeSet<Name> = BTreeSet::new();
         for (path, stat) in std::mem::take(&mut self.new) {
             let exact = (stat.inode.1, stat.size, stat.mtime.0);
             let found = match self.vanished.contains_key(&exact) {
@@ -362,13 +363,14 @@ impl<'c> Comparison<'c> {
             };
             match found.and_then(|key| self.vanished.remove(&key)) {
                 Some((from, _)) => {
-                    self.plan.trashed.retain(|gone| *gone != from);
+                    moved.insert(from.clone());
                     self.plan.trashed_files = Count(self.plan.trashed_files.0.saturating_sub(1));
                     self.plan.moves.push((from, path, stat));
                 }
                 None => self.plan.copies.push(Copy { path, stat, replaces: false }),
             }
         }
+        self.plan.trashed.retain(|gone| !moved.contains(gone));
     }
 
     fn same_content(&self, path: &Name, stat: &Stat, candidates: Option<&Vec<Identity>>) -> Option<Identity> {

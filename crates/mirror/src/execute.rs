@@ -1,7 +1,7 @@
 //! Doing it: what moved is moved, what goes goes to the trash, what is new is copied, synced, read
 //! back, named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -107,6 +107,10 @@ pub fn execute(mirror: &Mirror<'_>, plan: &MirrorPlan, kept: &Kept) -> Result<Mi
     run.learn(mirror);
     run.flush(mirror)?;
     run.forget(mirror)?;
+    // Names are durable from here on; contents were before they got theirs.
+    if let Err(source) = mirror.disk.sync_all(&mirror.target) {
+        return Err(MirrorError::NoTarget { path: mirror.target.clone(), source });
+    }
     let cancelled = mirror.observer.cancelled();
     // The folder is empty unless something failed.
     let _ = mirror.disk.remove_folder(&mirror.target.join(TEMPORARY));
@@ -162,8 +166,9 @@ impl Run<'_> {
     }
 
     fn folders(&self) {
-        // What is in the way went into the plan's trash.
-        for path in self.plan.trashed.iter().filter(|path| self.plan.folders.iter().any(|(new, _)| new == *path)) {
+        // What is in the way goes first.
+        let new: BTreeSet<&Name> = self.plan.folders.iter().map(|(path, _)| path).collect();
+        for path in self.plan.trashed.iter().filter(|path| new.contains(path)) {
             self.discard(path);
         }
         for (path, _) in &self.plan.folders {
@@ -189,10 +194,8 @@ impl Run<'_> {
     }
 
     fn trashed(&self) {
-        for path in &self.plan.trashed {
-            if self.plan.folders.iter().any(|(new, _)| new == path) {
-                continue;
-            }
+        let new: BTreeSet<&Name> = self.plan.folders.iter().map(|(path, _)| path).collect();
+        for path in self.plan.trashed.iter().filter(|path| !new.contains(path)) {
             self.discard(path);
         }
     }

@@ -74,6 +74,8 @@ fn from_the_card_to_safe_to_format() {
     let kinds: Vec<&str> =
         said["files"][0]["copies"].as_array().unwrap().iter().map(|c| c["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["library", "second", "mirror", "store"]);
+    let refused = desk.run(&["card", "check", "library"]);
+    assert_eq!(refused.status.code(), Some(2), "a library is not its own copy: {refused:?}");
     desk.write("card/DCIM/100TEST/IMG_9.JPG", &[9; 30_000]);
     let said = desk.code(&["card", "check", "card"], 3);
     assert!(said.contains("not safe: DCIM/100TEST/IMG_9.JPG"), "{said}");
