@@ -87,7 +87,9 @@ fn a_tier_that_a_class_does_not_have_is_refused() {
     let mut settings = cloud.settings();
     settings.classes.cold = StorageClass::IntelligentTiering;
     let store = quick(settings);
-    store.put(&name("packs/y"), b"moving", &facts(b"moving", Temperature::Cold)).unwrap();
+    // Smaller ones are never moved.
+    let large = noise(200_000);
+    store.put(&name("packs/y"), &large, &facts(&large, Temperature::Cold)).unwrap();
     cloud.sim.archive_idle(BUCKET, 90, Some(180));
     let fast = ThawAsk { tier: Tier::Expedited, days: None };
     cloud.sim.advance(HOUR * 24 * 100);
