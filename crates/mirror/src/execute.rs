@@ -8,7 +8,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use darkslide_catalog::{Catalog, MirroredFile};
-use darkslide_disk::{CopyError, Disk, Facts, Order, Placed, Stat, copy, hash_uncached, make_folders, path_of, place};
+use darkslide_disk::{
+    CopyError, Disk, Facts, Kind, Order, Placed, Stat, copy, hash_uncached, make_folders, path_of, place,
+};
 use darkslide_words::{Bytes, Clock, ContentHash, Count, Name};
 use serde::Serialize;
 
@@ -67,6 +69,9 @@ struct Run<'r> {
     /// What the catalog shall know: rows by folder.
     rows: Mutex<BTreeMap<Name, BTreeMap<Name, Option<MirroredFile>>>>,
     stop: Mutex<Option<String>>,
+    bytes: Bytes,
+    /// Files that could not be moved: what they lie in stays.
+    stuck: Mutex<Vec<Name>>,
 }
 
 fn guard<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -92,6 +97,8 @@ pub fn execute(mirror: &Mirror<'_>, plan: &MirrorPlan, kept: &Kept) -> Result<Mi
         done: Mutex::new(done),
         rows: Mutex::default(),
         stop: Mutex::default(),
+        bytes: plan.bytes(),
+        stuck: Mutex::default(),
     };
     match expire(mirror.disk, &mirror.target, kept, now) {
         Ok(bytes) => guard(&run.done).expired = bytes,
@@ -179,30 +186,36 @@ impl Run<'_> {
     }
 
     fn moves(&self, mirror: &Mirror<'_>) {
+        let mut known = Known::new(mirror);
         for (from, to, stat) in &self.plan.moves {
             let moved = make_folders(self.disk, &self.target(&parent(to)))
                 .and_then(|()| self.disk.rename(&self.target(from), &self.target(to)));
             match moved {
                 Ok(()) => {
-                    let hash = known_hash(mirror, from);
+                    let hash = known.hash(from, stat);
                     guard(&self.done).moved_files += Count(1);
                     self.remember(to, stat, hash);
                 }
-                Err(error) => self.target_failed(to, &error),
+                Err(error) => {
+                    guard(&self.stuck).push(from.clone());
+                    self.target_failed(to, &error);
+                }
             }
         }
     }
 
     fn trashed(&self) {
         let new: BTreeSet<&Name> = self.plan.folders.iter().map(|(path, _)| path).collect();
-        for path in self.plan.trashed.iter().filter(|path| !new.contains(path)) {
+        let stuck = guard(&self.stuck).clone();
+        let holds = |path: &Name| stuck.iter().any(|file| file.as_bytes().starts_with(path.as_bytes()));
+        for path in self.plan.trashed.iter().filter(|path| !new.contains(path) && !holds(path)) {
             self.discard(path);
         }
     }
 
     fn discard(&self, path: &Name) {
         match self.trash.take(self.disk, path) {
-            Ok(()) => {
+            Ok(_) => {
                 guard(&self.done).trashed += Count(1);
                 let name = Name::new(path.file_name());
                 guard(&self.rows).entry(parent(path)).or_default().entry(name).or_insert(None);
@@ -318,7 +331,7 @@ impl Run<'_> {
         }
         done.bytes += Bytes(stat.size);
         let files = Count(done.new_files.0 + done.changed_files.0);
-        let progress = Progress { files, bytes: done.bytes, expected: Some(self.plan.bytes()) };
+        let progress = Progress { files, bytes: done.bytes, expected: Some(self.bytes) };
         drop(done);
         self.observer.progress(&progress);
         Ok(())
@@ -350,8 +363,14 @@ impl Run<'_> {
         folders.extend(self.plan.symlinks.iter().map(|(path, ..)| (parent(path), ())));
         folders.extend(self.plan.hard_links.iter().map(|(path, _)| (parent(path), ())));
         folders.extend(self.plan.touched.iter().map(|(path, _)| (path.clone(), ())));
+        let planned: BTreeMap<&Name, &Stat> = self.plan.touched.iter().map(|(path, stat)| (path, stat)).collect();
         for path in folders.into_keys().rev().filter(|path| !path.is_empty()) {
             let Ok(stat) = self.disk.stat(&path_of(self.source, &path)) else { continue };
+            let file = stat.kind != Kind::Folder;
+            if file && planned.get(&path).is_none_or(|planned| !planned.same_content_facts(&stat)) {
+                // Edited meanwhile: old content must not get the new time.
+                continue;
+            }
             match self.disk.apply(&self.target(&path), &self.facts(&path, &stat)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => self.target_failed(&path, &error),
                 _ => {}
@@ -361,8 +380,9 @@ impl Run<'_> {
 
     /// Files that are as they were, and that the catalog does not know so yet.
     fn learn(&self, mirror: &Mirror<'_>) {
+        let mut known = Known::new(mirror);
         for (path, stat) in &self.plan.learned {
-            self.remember(path, stat, known_hash(mirror, path));
+            self.remember(path, stat, known.hash(path, stat));
         }
     }
 
@@ -394,22 +414,44 @@ impl Run<'_> {
     fn forget(&self, mirror: &Mirror<'_>) -> Result<(), MirrorError> {
         for folder in &self.plan.forgotten {
             let source = path_of(self.source, folder);
-            let Ok(listed) = self.disk.list(&source) else {
-                mirror.catalog.remove_mirrored(&mirror.job, folder)?;
-                continue;
+            let listed = match self.disk.list(&source) {
+                Ok(listed) => listed.into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    mirror.catalog.remove_mirrored(&mirror.job, folder)?;
+                    continue;
+                }
+                // What cannot be looked at is not gone.
+                Err(_) => continue,
             };
             let mut files = mirror.catalog.mirrored(&mirror.job, folder)?.unwrap_or_default();
-            files.retain(|row| listed.iter().any(|(name, _)| *name == row.name));
+            files.retain(|row| listed.contains(&row.name));
             mirror.catalog.put_mirrored(&mirror.job, folder, &files)?;
         }
         Ok(())
     }
 }
 
-/// The content that the catalog remembers.
-fn known_hash(mirror: &Mirror<'_>, path: &Name) -> Option<ContentHash> {
-    let rows = mirror.catalog.mirrored(&mirror.job, &parent(path)).ok()??;
-    rows.into_iter().find(|row| row.name.as_bytes() == path.file_name())?.hash
+/// What the catalog remembers, each folder looked up once.
+struct Known<'k> {
+    mirror: &'k Mirror<'k>,
+    folders: BTreeMap<Name, BTreeMap<Name, MirroredFile>>,
+}
+
+impl<'k> Known<'k> {
+    fn new(mirror: &'k Mirror<'k>) -> Self {
+        Self { mirror, folders: BTreeMap::new() }
+    }
+
+    /// The content of a file, if what is remembered is this version of it.
+    fn hash(&mut self, path: &Name, stat: &Stat) -> Option<ContentHash> {
+        let folder = parent(path);
+        if !self.folders.contains_key(&folder) {
+            let rows = self.mirror.catalog.mirrored(&self.mirror.job, &folder).ok().flatten().unwrap_or_default();
+            self.folders.insert(folder.clone(), rows.into_iter().map(|row| (row.name.clone(), row)).collect());
+        }
+        let row = self.folders.get(&folder)?.get(&Name::new(path.file_name()))?;
+        row.hash.filter(|_| row.size == stat.size && row.mtime == stat.mtime)
+    }
 }
 
 fn batches(copies: &[Copy]) -> Vec<&[Copy]> {

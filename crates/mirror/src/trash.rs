@@ -35,8 +35,8 @@ impl Trash {
         Self { root: root.to_path_buf(), folder: root.join(TRASH).join(now.compact()) }
     }
 
-    /// Moves a file, link or folder there, under its path.
-    pub(crate) fn take(&self, disk: &dyn Disk, path: &Name) -> io::Result<()> {
+    /// Moves a file, link or folder there, under its path; where it is then.
+    pub(crate) fn take(&self, disk: &dyn Disk, path: &Name) -> io::Result<PathBuf> {
         let from = path_of(&self.root, path);
         let to = path_of(&self.folder, path);
         if let Some(parent) = to.parent() {
@@ -49,7 +49,7 @@ impl Trash {
             };
             match disk.rename(&from, &name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                other => return other,
+                other => return other.map(|()| name),
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())

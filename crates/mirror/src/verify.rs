@@ -1,9 +1,10 @@
 //! Both sides read whole, past the page cache; and the good one copied over the bad.
 
 use std::io;
+use std::time::Duration;
 
-use darkslide_disk::{Facts, Kind, Order, Placed, Stat, copy, hash_uncached, path_of, place};
-use darkslide_words::{Bytes, ContentHash, Count, Name};
+use darkslide_disk::{Facts, Kind, Order, Stat, copy, hash_uncached, path_of};
+use darkslide_words::{Bytes, ContentHash, Count, Name, Time};
 use serde::Serialize;
 
 use crate::trash::Trash;
@@ -102,8 +103,11 @@ fn folder(
             }
             Ok(stat) if stat.kind == Kind::File => {
                 let row = rows.iter().find(|row| row.name == name);
-                let known = row.filter(|row| row.size == stat.size && row.mtime == stat.mtime);
-                one(mirror, repository, &below, &stat, known.and_then(|row| row.hash), seen, out)?;
+                match row {
+                    // Edited since the last run, which knew another version.
+                    Some(row) if row.size != stat.size || row.mtime != stat.mtime => out.behind.push(below),
+                    row => one(mirror, repository, &below, &stat, row.and_then(|row| row.hash), seen, out)?,
+                }
             }
             Ok(_) => {}
             Err(error) => out.unreadable.push((below, error.to_string())),
@@ -124,7 +128,7 @@ fn one(
     let target = path_of(&mirror.target, path);
     match mirror.disk.stat(&target) {
         // Whoever changed it since changed its size or time.
-        Ok(there) if there.kind == Kind::File && there.size == stat.size => {}
+        Ok(there) if there.kind == Kind::File && there.size == stat.size && near(there.mtime, stat.mtime) => {}
         _ => {
             out.behind.push(path.clone());
             return Ok(());
@@ -149,7 +153,8 @@ fn one(
     };
     let repository = repository(path);
     let known = catalog.or(repository);
-    if library == there && known.is_none_or(|known| known == library) {
+    // Where both sides agree, an older snapshot proves nothing; what was copied does.
+    if library == there && catalog.is_none_or(|known| known == library) {
         out.good += Count(1);
         out.bytes += Bytes(stat.size);
         return Ok(());
@@ -162,6 +167,11 @@ fn one(
     };
     out.rot.push(Rot { path: path.clone(), library, mirror: there, catalog, repository, agrees });
     Ok(())
+}
+
+/// Within what the coarsest file system keeps of a time.
+fn near(a: Time, b: Time) -> bool {
+    a.until(b).max(b.until(a)) <= Duration::from_secs(2)
 }
 
 fn unreadable(out: &mut Verified, path: &Name, side: &str, error: &io::Error) -> Result<(), MirrorError> {
@@ -193,13 +203,20 @@ pub fn heal(
         let there = path_of(&mirror.target, &rot.path);
         let mended = match rot.agrees {
             Agrees::Library => {
-                replace(mirror, &library, &mirror.target, &rot.path, rot.library).map(|()| Agrees::Mirror)
+                let good = Good { from: &library, hash: rot.library };
+                replace(mirror, &good, &mirror.target, &rot.path, rot.mirror).map(|()| Agrees::Mirror)
             }
-            Agrees::Mirror => replace(mirror, &there, &mirror.source, &rot.path, rot.mirror).map(|()| Agrees::Library),
+            Agrees::Mirror => {
+                let good = Good { from: &there, hash: rot.mirror };
+                replace(mirror, &good, &mirror.source, &rot.path, rot.library).map(|()| Agrees::Library)
+            }
             Agrees::Neither | Agrees::Unknown => match (elsewhere(rot), rot.repository.or(rot.catalog)) {
-                (Some(good), Some(hash)) => replace(mirror, &good, &mirror.source, &rot.path, hash)
-                    .and_then(|()| replace(mirror, &good, &mirror.target, &rot.path, hash))
-                    .map(|()| Agrees::Neither),
+                (Some(from), Some(hash)) => {
+                    let good = Good { from: &from, hash };
+                    replace(mirror, &good, &mirror.source, &rot.path, rot.library)
+                        .and_then(|()| replace(mirror, &good, &mirror.target, &rot.path, rot.mirror))
+                        .map(|()| Agrees::Neither)
+                }
                 _ => Err(io::Error::other("neither side is known to be good")),
             },
         };
@@ -212,38 +229,47 @@ pub fn heal(
     Ok(out)
 }
 
+/// A file that is as it should be.
+struct Good<'g> {
+    from: &'g std::path::Path,
+    hash: ContentHash,
+}
+
+/// Puts a good file in the place of a bad one, which is still what it was found to be.
 fn replace(
     mirror: &Mirror<'_>,
-    good: &std::path::Path,
+    good: &Good<'_>,
     root: &std::path::Path,
     path: &Name,
-    hash: ContentHash,
+    bad: ContentHash,
 ) -> io::Result<()> {
+    let place = path_of(root, path);
+    if hash_uncached(mirror.disk, &place, &mut |_| true)? != bad {
+        return Err(io::Error::other("it changed since it was compared"));
+    }
     sweep(mirror.disk, root)?;
     let folder = root.join(TEMPORARY);
     let temporary = path_of(&folder, &Order::temporary(mirror.clock.now().0 as u64, 0));
-    let old = mirror.disk.stat(&path_of(root, path))?;
-    let facts = Facts {
-        mtime: old.mtime,
-        mode: Some(old.mode),
-        owner: None,
-        xattrs: mirror.disk.xattrs(&path_of(root, path))?,
-    };
-    let order = Order { from: good, to: std::slice::from_ref(&temporary), facts: Some(&facts) };
+    let old = mirror.disk.stat(&place)?;
+    let xattrs = mirror.disk.xattrs(&place)?;
+    let facts = Facts { mtime: old.mtime, mode: Some(old.mode), owner: None, xattrs };
+    let order = Order { from: good.from, to: std::slice::from_ref(&temporary), facts: Some(&facts) };
     let mut copied = copy(mirror.disk, &order, &mut |_| true).map_err(io::Error::other)?;
     if let Some(error) = copied.failed.remove(0) {
         return Err(error);
     }
-    if copied.hash != hash {
-        mirror.disk.remove_file(&temporary)?;
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the good side is not good any more"));
-    }
     mirror.disk.sync_file(&temporary)?;
-    Trash::new(root, mirror.clock.now()).take(mirror.disk, path)?;
-    match place(mirror.disk, &temporary, &path_of(root, path), hash)? {
-        Placed::Yes => {}
-        _ => return Err(io::Error::other("what was written reads back differently; the old file is in the trash")),
+    if copied.hash != good.hash || hash_uncached(mirror.disk, &temporary, &mut |_| true)? != good.hash {
+        mirror.disk.remove_file(&temporary)?;
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "what was copied is not the good content"));
     }
+    let kept = Trash::new(root, mirror.clock.now()).take(mirror.disk, path)?;
+    if let Err(error) = mirror.disk.rename(&temporary, &place) {
+        // Rather the bad file under its name than none.
+        mirror.disk.rename(&kept, &place)?;
+        return Err(error);
+    }
+    kept.parent().map_or(Ok(()), |folder| mirror.disk.sync_folder(folder))?;
     mirror.disk.sync_folder(&path_of(root, &parent(path)))?;
     let _ = mirror.disk.remove_folder(&folder);
     Ok(())

@@ -84,7 +84,8 @@ fn a_tier_that_one_pack_does_not_have_fails_that_pack_alone_and_costs_nothing() 
     let row = world.row(id, 0);
     assert_eq!((row.step, row.cost, row.pending), (PackStep::Failed, Money::ZERO, Money::ZERO));
     assert!(row.note.contains("thaw it at standard or bulk"), "{}", row.note);
-    assert_eq!(world.spent(id), world.row(id, 1).cost, "only the other one is paid for");
+    let looks = world.spent(id) - world.row(id, 1).cost;
+    assert!(looks <= Money(10_000), "only the other one is paid for, and a listing: {looks}");
 }
 
 #[test]
