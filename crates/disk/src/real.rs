@@ -46,6 +46,10 @@ fn stat_of(meta: &fs::Metadata) -> Stat {
     }
 }
 
+fn is_listed(folder: &Path, name: &OsStr) -> bool {
+    fs::read_dir(folder).is_ok_and(|mut all| all.any(|entry| entry.is_ok_and(|entry| entry.file_name() == name)))
+}
+
 fn open_flags(path: &Path, more: OFlags) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
     let opened = rustix::fs::open(path, flags | OFlags::NOATIME, Mode::empty())
@@ -60,7 +64,8 @@ impl Disk for RealDisk {
             let entry = entry?;
             let name = Name::new(entry.file_name().as_bytes());
             match entry.metadata() {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // Gone since, if it is not listed any more; else a name that cannot be looked up.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !is_listed(folder, &entry.file_name()) => {}
                 meta => out.push((name, meta.map(|meta| stat_of(&meta)))),
             }
         }

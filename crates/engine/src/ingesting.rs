@@ -9,7 +9,7 @@ use darkslide_disk::RealDisk;
 use darkslide_format::canon;
 use darkslide_format::tree::Entry;
 use darkslide_ingest::{
-    Card, CopyAt, Ingest, IngestPlan, Ingested, Options, Place, PlaceKind, Shelf, Template, Verdict, apart,
+    Card, CardState, CopyAt, Ingest, IngestPlan, Ingested, Options, Place, PlaceKind, Shelf, Template, Verdict, apart,
     check_places, hash_card, ingest, plan, read_facts, scan, verdict, volume_of,
 };
 use darkslide_store::list_all;
@@ -146,7 +146,11 @@ impl Engine {
         }
         let mut copies = check_places(&RealDisk, &catalog, &card, &hashes, &shelves, now)?;
         self.in_stores(&catalog, &card, &hashes, &mut copies, observer)?;
-        let said = verdict(&card, &hashes, copies, &self.settings.safe.rule(), now);
+        let mut said = verdict(&card, &hashes, copies, &self.settings.safe.rule(), now);
+        if !scan(&RealDisk, &card.volume).is_ok_and(|again| card.is_unchanged(&again)) {
+            said.state = CardState::NotSafe;
+            said.unsafe_files.push((Name::default(), "the card changed while it was read: ask again".into()));
+        }
         let row = catalog.card(&card.volume.id, &card.volume.label, now)?;
         catalog.set_verdict(row.id, &said.to_string())?;
         Ok(said)
@@ -204,6 +208,13 @@ impl Engine {
             let off_site = settings.iter().find(|s| s.label() == label).is_some_and(|s| s.is_off_site());
             listed.push((label, off_site, names));
         }
+        // What a run has stored that was cut off, no snapshot names yet.
+        let runs = catalog.runs(1000)?;
+        let last = |job: &str| runs.iter().find(|run| run.job == job && run.kind == "backup");
+        let whole =
+            |job: &str| last(job).is_some_and(|run| matches!(run.outcome.as_deref(), Some("complete" | "incomplete")));
+        let unfinished: BTreeSet<String> =
+            self.settings.backups.iter().map(|job| job.name.clone()).filter(|job| !whole(job)).collect();
         let memory = LibraryMemory::new(catalog);
         for file in &card.files {
             let Some(Ok(hash)) = hashes.get(&file.path) else { continue };
@@ -216,7 +227,7 @@ impl Engine {
                     }
                     let Some(row) = memory.file(&job.name, &path.path)? else { continue };
                     let entry: Entry = canon::from_bytes("a row of the catalog", &row.entry)?;
-                    if entry.hash != Some(*hash) {
+                    if entry.hash != Some(*hash) || unfinished.contains(&job.name) {
                         continue;
                     }
                     let needs = pack_names(catalog, &row)?;
@@ -289,9 +300,14 @@ impl<'c> LibraryMemory<'c> {
         }
     }
 
-    /// What it stored of a path.
-    pub(crate) fn hash(&self, job: &str, path: &Name) -> Option<ContentHash> {
+    /// What it stored of a path, if that is the version which lies in the library now.
+    pub(crate) fn hash(&self, job: &str, library: &Path, path: &Name) -> Option<ContentHash> {
+        use darkslide_disk::Disk as _;
         let row = self.file(job, path).ok()??;
+        let now = RealDisk.stat(&darkslide_disk::path_of(library, path)).ok()?;
+        if row.stat.size != now.size || row.stat.mtime != now.mtime {
+            return None;
+        }
         canon::from_bytes::<Entry>("a row of the catalog", &row.entry).ok()?.hash
     }
 

@@ -100,7 +100,7 @@ impl Engine {
         self.with_mirror(job, observer, |mirror| {
             let memory = LibraryMemory::new(mirror.catalog);
             let backup = self.backup_of(&mirror.source);
-            let known = |path: &Name| backup.as_ref().and_then(|backup| memory.hash(backup, path));
+            let known = |path: &Name| backup.as_ref().and_then(|backup| memory.hash(backup, &mirror.source, path));
             Ok(verify(mirror, &known)?)
         })
     }

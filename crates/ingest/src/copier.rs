@@ -31,6 +31,8 @@ pub(crate) struct Bench<'b> {
     /// For each target what this run placed there. Held while a file is read back and named, so
     /// that two cards with one photograph bring it once.
     pub(crate) placed: Vec<Mutex<BTreeMap<ContentHash, Name>>>,
+    /// One card's manifests at a time.
+    pub(crate) manifests: Mutex<()>,
     pub(crate) run: u64,
     pub(crate) number: AtomicU64,
     pub(crate) now: Time,
@@ -72,7 +74,7 @@ pub(crate) struct Outcome {
     pub(crate) xxh: Option<u128>,
 }
 
-fn guard<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn guard<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
@@ -241,6 +243,8 @@ impl Bench<'_> {
                     let folder = target.shelf.path(&parent(&name));
                     drop(target);
                     self.disk.sync_folder(&folder)?;
+                    // Its temporary name has to be gone for good, too, or a sweep would find it again.
+                    self.disk.sync_folder(temporary.parent().unwrap_or(&folder))?;
                     placed.insert(hash, name.clone());
                     return Ok(There::Copied(name));
                 }

@@ -10,7 +10,7 @@ use darkslide_disk::{CopyError, Disk};
 use darkslide_words::{Bytes, Clock, ContentHash, Count, Name};
 use serde::Serialize;
 
-use crate::copier::{Bench, Outcome, TEMPORARY, Target, There};
+use crate::copier::{Bench, Outcome, TEMPORARY, Target, There, guard};
 use crate::manifests::Manifests;
 use crate::plan::{IngestPlan, Item};
 use crate::shelf::{Place, Shelf};
@@ -118,6 +118,7 @@ pub fn ingest(work: &Ingest<'_>, cards: &[(Card, IngestPlan)]) -> Result<Vec<Ing
         observer: work.observer,
         targets,
         placed,
+        manifests: Mutex::default(),
         run: now.0 as u64,
         number: AtomicU64::new(0),
         now,
@@ -224,11 +225,14 @@ fn one(
         }
     }
     // What was verified has its manifest, whatever came after.
-    done.manifests = manifests.write(&mut done.failures);
+    done.manifests = {
+        let _one = guard(&bench.manifests);
+        manifests.write(&mut done.failures)
+    };
     match stopped {
         Some(error) => Err(error),
         None => {
-            done.changed = scan(work.disk, &card.volume).is_ok_and(|now| !card.is_unchanged(&now));
+            done.changed = scan(work.disk, &card.volume).map_or(true, |now| !card.is_unchanged(&now));
             Ok(done)
         }
     }

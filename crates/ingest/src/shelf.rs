@@ -12,7 +12,26 @@ use darkslide_words::{ContentHash, Name};
 use crate::IngestError;
 
 /// Folders in a library that hold no photographs of it.
-const NOT_LIBRARY: [&[u8]; 3] = [b".darkslide-tmp", b".darkslide-trash", b"ascmhl"];
+const NOT_LIBRARY: [&str; 12] = [
+    ".darkslide-tmp",
+    ".darkslide-trash",
+    "ascmhl",
+    ".Trashes",
+    "$RECYCLE.BIN",
+    "RECYCLER",
+    "#recycle",
+    "@Recycle",
+    "@Recently-Snapshot",
+    "#snapshot",
+    ".snapshots",
+    "lost+found",
+];
+
+/// What lies in a trash will be gone.
+fn is_no_library(name: &Name) -> bool {
+    let bytes = name.as_bytes();
+    bytes.starts_with(b".Trash-") || NOT_LIBRARY.iter().any(|not| bytes.eq_ignore_ascii_case(not.as_bytes()))
+}
 /// Folders within folders.
 const DEPTH_MAX: usize = 128;
 
@@ -85,7 +104,7 @@ impl Shelf {
             match stat {
                 Ok(stat) if stat.kind == Kind::File && sizes.contains(&stat.size) => self.add(stat.size, path),
                 Ok(stat) if stat.kind == Kind::Folder => {
-                    if depth >= DEPTH_MAX || NOT_LIBRARY.contains(&name.as_bytes()) {
+                    if depth >= DEPTH_MAX || is_no_library(&name) {
                         continue;
                     }
                     match disk.list(&path_of(&self.place.root, &path)) {
@@ -138,6 +157,11 @@ impl Shelf {
         }
         let head = sample(look.disk, &absolute).is_ok_and(|head| head == wanted.head);
         if stat.size != wanted.size || !head {
+            return Ok(false);
+        }
+        // Whoever put it there may not have made it durable.
+        let folder = absolute.parent().unwrap_or(&self.place.root);
+        if look.disk.sync_file(&absolute).and_then(|()| look.disk.sync_folder(folder)).is_err() {
             return Ok(false);
         }
         let Ok(hash) = hash_uncached(look.disk, &absolute, &mut |_| true) else { return Ok(false) };

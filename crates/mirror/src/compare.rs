@@ -169,8 +169,14 @@ impl<'c> Comparison<'c> {
         depth: usize,
     ) -> Result<(), MirrorError> {
         if target.is_some_and(|there| there.kind != stat.kind) {
-            self.plan.trashed.push(path.clone());
-            self.plan.trashed_files += Count(1);
+            match target {
+                // All that is in it goes, and counts.
+                Some(there) if there.kind == Kind::Folder => self.gone(path, there, state, depth)?,
+                _ => {
+                    self.plan.trashed.push(path.clone());
+                    self.plan.trashed_files += Count(1);
+                }
+            }
             return self.one(path, stat, None, None, depth);
         }
         match stat.kind {
@@ -262,6 +268,11 @@ impl<'c> Comparison<'c> {
             // Exactly as the last run saw it.
             Some(row) if row.size == stat.size && row.mtime == stat.mtime && row.ctime == stat.ctime => {}
             Some(row) if row.size == stat.size && row.mtime == stat.mtime => self.stirred(path, stat, row),
+            // Edited within what the mirror's coarse clock can tell.
+            Some(_) if there.mtime != stat.mtime => {
+                self.plan.copies.push(Copy { path: path.clone(), stat: *stat, replaces: true });
+                return;
+            }
             _ => self.plan.learned.push((path.clone(), *stat)),
         }
         if self.abilities.modes && stat.mode != there.mode {
@@ -373,12 +384,22 @@ impl<'c> Comparison<'c> {
         self.plan.trashed.retain(|gone| !moved.contains(gone));
     }
 
-    fn same_content(&self, path: &Name, stat: &Stat, candidates: Option<&Vec<Identity>>) -> Option<Identity> {
-        let open: Vec<_> = candidates?.iter().filter(|key| self.vanished.contains_key(key)).collect();
-        if open.is_empty() || stat.size == 0 {
+    fn same_content(&mut self, path: &Name, stat: &Stat, candidates: Option<&Vec<Identity>>) -> Option<Identity> {
+        if stat.size == 0 {
             return None;
         }
-        let hash = hash_cached(self.mirror.disk, &path_of(&self.mirror.source, path), &mut |_| true).ok()?;
-        open.into_iter().find(|key| self.vanished[key].1.hash == Some(hash)).copied()
+        let open: Vec<Identity> = candidates?.iter().filter(|key| self.vanished.contains_key(key)).copied().collect();
+        if open.is_empty() {
+            return None;
+        }
+        let hash = match hash_cached(self.mirror.disk, &path_of(&self.mirror.source, path), &mut |_| true) {
+            Ok(hash) => hash,
+            Err(_) => {
+                // The old copy may be the only good one: nothing is deleted.
+                self.plan.source_incomplete = true;
+                return None;
+            }
+        };
+        open.into_iter().find(|key| self.vanished[key].1.hash == Some(hash))
     }
 }

@@ -16,6 +16,9 @@ pub enum Brake {
         "the library is empty, and held files before: is its disk mounted? If it is meant to be empty: --allow empty"
     )]
     Empty,
+    /// The mirror is empty, and was not.
+    #[error("the mirror is empty, and held files before: is its disk mounted? To fill it anew: --allow empty")]
+    Absent,
     /// The file that marks the library is not there.
     #[error("the library's sentinel {sentinel} is not there: is its disk mounted?")]
     Sentinel {

@@ -174,7 +174,7 @@ impl Run<'_> {
 
     fn folders(&self) {
         // What is in the way goes first.
-        let new: BTreeSet<&Name> = self.plan.folders.iter().map(|(path, _)| path).collect();
+        let new = self.taken_first();
         for path in self.plan.trashed.iter().filter(|path| new.contains(path)) {
             self.discard(path);
         }
@@ -205,12 +205,18 @@ impl Run<'_> {
     }
 
     fn trashed(&self) {
-        let new: BTreeSet<&Name> = self.plan.folders.iter().map(|(path, _)| path).collect();
+        let new = self.taken_first();
         let stuck = guard(&self.stuck).clone();
         let holds = |path: &Name| stuck.iter().any(|file| file.as_bytes().starts_with(path.as_bytes()));
         for path in self.plan.trashed.iter().filter(|path| !new.contains(path) && !holds(path)) {
             self.discard(path);
         }
+    }
+
+    /// Names that new folders and moved files take: what lies there goes before anything else.
+    fn taken_first(&self) -> BTreeSet<&Name> {
+        let folders = self.plan.folders.iter().map(|(path, _)| path);
+        folders.chain(self.plan.moves.iter().map(|(_, to, _)| to)).collect()
     }
 
     fn discard(&self, path: &Name) {

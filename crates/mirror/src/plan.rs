@@ -76,6 +76,20 @@ impl MirrorPlan {
         Count(self.moves.len() as u64)
     }
 
+    /// Leaves what may only seem to be gone: what goes is what something else takes the place of, and
+    /// what moved is copied.
+    fn keep_everything(&mut self) {
+        let moves = std::mem::take(&mut self.moves);
+        self.copies.extend(moves.into_iter().map(|(_, path, stat)| Copy { path, stat, replaces: false }));
+        let folders = self.folders.iter().map(|(path, _)| path.clone());
+        let copies = self.copies.iter().map(|copy| copy.path.clone());
+        let links = self.symlinks.iter().map(|(path, ..)| path.clone());
+        let further = self.hard_links.iter().map(|(path, _)| path.clone());
+        let taken: BTreeSet<Name> = folders.chain(copies).chain(links).chain(further).collect();
+        self.trashed.retain(|path| taken.contains(path));
+        self.trashed_files = Count(self.trashed.len() as u64);
+    }
+
     /// True if nothing differs.
     pub fn is_empty(&self) -> bool {
         self.folders.is_empty()
@@ -148,6 +162,9 @@ impl Limits {
         if plan.files.0 == 0 && held && !self.allows("empty") {
             out.push(Brake::Empty);
         }
+        if known && plan.target_files.0 == 0 && plan.files.0 > 0 && !self.allows("empty") {
+            out.push(Brake::Absent);
+        }
         let (of, most) = (plan.target_files, self.most(plan.target_files));
         if plan.trashed_files > most && !self.allows("deletions") {
             out.push(Brake::Deletions { files: plan.trashed_files, of, most });
@@ -171,8 +188,7 @@ pub fn plan(mirror: &Mirror<'_>, limits: &Limits) -> Result<MirrorPlan, MirrorEr
     let has_sentinel = limits.sentinel.as_ref().is_none_or(|name| mirror.disk.stat(&mirror.source.join(name)).is_ok());
     if plan.source_incomplete {
         mirror.observer.note("parts of the library cannot be read: nothing is deleted on the mirror in this run");
-        plan.trashed.clear();
-        plan.trashed_files = Count(0);
+        plan.keep_everything();
     }
     plan.brakes = limits.brakes(&plan, known, rot, has_sentinel);
     Ok(plan)

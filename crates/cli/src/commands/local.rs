@@ -162,7 +162,7 @@ fn check(config: Option<PathBuf>, card: Option<PathBuf>, as_json: &Json) -> Resu
         true => output::value(&serde_json::to_value(&said)?),
         false => tell_verdict(&said),
     }
-    Ok(if said.state == CardState::NotSafe { Exit::Incomplete } else { Exit::Ok })
+    Ok(if said.state == CardState::SafeToFormat { Exit::Ok } else { Exit::Incomplete })
 }
 
 fn tell_verdict(said: &Verdict) {
@@ -174,6 +174,9 @@ fn tell_verdict(said: &Verdict) {
     }
     for path in &said.empty {
         output::line(format_args!("{path} is empty: nothing was recorded in it"));
+    }
+    for path in &said.ignored {
+        output::line(format_args!("passed over, as systems leave it on cards: {path}"));
     }
     for (path, why) in &said.unsafe_files {
         output::line(format_args!("not safe: {path}: {why}"));

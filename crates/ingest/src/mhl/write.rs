@@ -53,7 +53,9 @@ impl Generation {
         // A manifest whose line was lost in a power cut keeps its number.
         let listed = disk.list(&folder)?;
         let used = listed.iter().filter_map(|(name, _)| number_of(name)).max().unwrap_or(0);
-        let number = chain.last().max(used) + 1;
+        let number = chain.last().max(used).checked_add(1);
+        let number =
+            number.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its last number is too large"))?;
         let name = format!("{number:04}_{}_{}.mhl", self.folder_name(), stamp(self.at).replace(':', ""));
         let text = self.text();
         write_new(disk, &folder.join(&name), text.as_bytes(), self.at)?;
