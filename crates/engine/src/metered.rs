@@ -264,6 +264,20 @@ impl Store for Metered {
         self.inner.extend_lock(name, until)
     }
 
+    fn mending(&self) -> Option<&dyn darkslide_store::Mending> {
+        self.inner.mending()
+    }
+
+    fn locked_until(&self, name: &ObjectName) -> Result<Option<Time>, StoreError> {
+        let cost = self.price(self.prices.get(&StorageClass::Standard, Count(1)))?;
+        self.take(cost, "the next question for a lock")?;
+        let mut tally = self.tally();
+        tally.gets.0 += 1;
+        tally.gets.1 += cost;
+        drop(tally);
+        self.inner.locked_until(name)
+    }
+
     fn bulk(&self) -> Option<&dyn BulkEngine> {
         self.inner.bulk()
     }

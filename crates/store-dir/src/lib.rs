@@ -2,8 +2,12 @@
 //! create-only.
 //!
 //! Level 2. **Invariant:** an object appears under its name only whole and
-//! durable; a name that exists is never replaced. What a crash leaves behind lies
-//! in `tmp/` and is swept when it is a day old.
+//! durable; a name that exists is never replaced, but by mending, with bytes that
+//! have the name's hash. What a crash leaves behind lies in `tmp/` and is swept
+//! when it is a day old. Parity lies in `parity/`, what was damaged in `damaged/`.
+
+mod mend;
+mod parity;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -13,12 +17,21 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use darkslide_store::{Capabilities, Listed, OnListed, PutFacts, PutOutcome, ReadOutcome, Readable, Store, StoreError};
+use darkslide_disk::{Disk, RealDisk};
+use darkslide_store::{
+    Capabilities, Listed, Mending, OnListed, PutFacts, PutOutcome, ReadOutcome, Readable, Store, StoreError,
+};
 use darkslide_words::{Bytes, Clock, ObjectName, StorageClass, Time};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 /// Where unfinished objects lie.
 const TMP: &str = "tmp";
+/// Where parity lies: for each object a file of its name and `.rs`.
+const PARITY: &str = "parity";
+/// Where damaged objects are kept.
+const DAMAGED: &str = "damaged";
+/// Folders that hold no objects.
+const OURS: [&str; 3] = [TMP, PARITY, DAMAGED];
 /// Bytes written at a time: small enough that the kernel takes pages it has at
 /// hand (one write of a whole pack cost more than sealing it, measured).
 const WRITE: usize = 64 * 1024;
@@ -30,6 +43,9 @@ const LEFTOVER: Duration = Duration::from_secs(24 * 3600);
 pub struct DirStore {
     root: PathBuf,
     serial: AtomicU64,
+    /// Percent; 0 for none.
+    parity: u32,
+    disk: Box<dyn Disk>,
 }
 
 impl DirStore {
@@ -52,7 +68,12 @@ impl DirStore {
     }
 
     fn at(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), serial: AtomicU64::new(0) }
+        Self { root: root.to_path_buf(), serial: AtomicU64::new(0), parity: 0, disk: Box::new(RealDisk) }
+    }
+
+    /// The same, with so much parity beside each new object, in percent; 0 for none.
+    pub fn with_parity(self, percent: u32) -> Self {
+        Self { parity: percent.min(100), ..self }
     }
 
     /// The directory.
@@ -96,10 +117,15 @@ impl DirStore {
         }
     }
 
-    fn write_temporary(&self, name: &ObjectName, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+    /// A name in `tmp/` that nobody else uses.
+    fn temporary(&self, name: &ObjectName) -> PathBuf {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        self.root.join(TMP).join(format!("{}-{serial}-{:016x}", std::process::id(), unique(name)))
+    }
+
+    fn write_temporary(&self, name: &ObjectName, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         let folder = self.root.join(TMP);
-        let path = folder.join(format!("{}-{serial}-{:016x}", std::process::id(), unique(name)));
+        let path = self.temporary(name);
         let write = || -> io::Result<()> {
             match open_new(&path) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound && self.root.exists() => {
@@ -191,15 +217,21 @@ impl Store for DirStore {
         }
         debug_assert_eq!(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes), facts.crc64);
         let temporary = self.write_temporary(name, bytes)?;
-        let settled = self.settle(&temporary, name).map_err(|source| {
+        let discard = |error| {
             let _ = fs::remove_file(&temporary);
-            self.error("placing", name, source)
-        })?;
+            error
+        };
+        // Before the object has its name: whoever finds it there finds its parity, too.
+        if self.parity > 0 {
+            self.write_parity(name, bytes, self.parity).map_err(discard)?;
+        }
+        let settled = self.settle(&temporary, name).map_err(|source| discard(self.error("placing", name, source)))?;
         if settled {
             return Ok(PutOutcome::Created);
         }
         let _ = fs::remove_file(&temporary);
         let meta = fs::symlink_metadata(self.path(name)).map_err(|e| self.error("checking", name, e))?;
+        self.parity_of_another(name, bytes)?;
         there(meta.len())
     }
 
@@ -236,6 +268,9 @@ impl Store for DirStore {
         if !self.root.is_dir() {
             return Err(self.unreachable(io::ErrorKind::NotFound.into()));
         }
+        if OURS.contains(&folder.split('/').next().unwrap_or_default()) {
+            return Ok(());
+        }
         self.list_folder(folder, prefix, each)
     }
 
@@ -248,7 +283,13 @@ impl Store for DirStore {
             _ => {}
         }
         let _ = path.parent().map(sync_dir);
+        // Parity without an object harms nobody, and is swept.
+        let _ = fs::remove_file(self.parity_path(name));
         Ok(())
+    }
+
+    fn mending(&self) -> Option<&dyn Mending> {
+        Some(self)
     }
 }
 
@@ -273,7 +314,7 @@ impl DirStore {
                 false => format!("{folder}/{file_name}"),
             };
             let inside = text.starts_with(prefix) || prefix.starts_with(&format!("{text}/"));
-            if !inside || text == TMP {
+            if !inside || OURS.contains(&text.as_str()) {
                 continue;
             }
             let Ok(meta) = entry.metadata() else { continue };
@@ -291,5 +332,7 @@ impl DirStore {
     }
 }
 
+#[cfg(test)]
+mod mend_tests;
 #[cfg(test)]
 mod tests;

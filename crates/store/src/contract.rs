@@ -42,6 +42,7 @@ pub const CHECKS: &[Check] = &[
     Check { promise: "parts of objects are read", check: ranges },
     Check { promise: "listings show what is there", check: listings },
     Check { promise: "what is deleted is gone", check: deletion },
+    Check { promise: "what came later is listed with a later time, or the same", check: times },
     Check { promise: "of several at once one wins", check: racers_have_one_winner },
     Check { promise: "long names fit", check: names_of_full_length },
     Check { promise: "what is not cold need not be thawed", check: nothing_to_thaw },
@@ -153,6 +154,15 @@ fn deletion(store: &dyn Store) -> Kept {
     store.delete(&name("d/e")?)?;
     ensure(store.read(&name("d/e")?, None)? == ReadOutcome::Missing, "it can still be read")?;
     ensure(put(store, "d/e", b"y")? == PutOutcome::Created, "its name stays taken")
+}
+
+/// Prune goes by the store's clock alone.
+fn times(store: &dyn Store) -> Kept {
+    for at in ["t/1", "t/2", "t/3"] {
+        put(store, at, b"x")?;
+    }
+    let times: Vec<_> = list_all(store, "t/")?.into_iter().map(|l| l.modified).collect();
+    ensure(times.len() == 3 && times.is_sorted(), format!("three objects came at {times:?}"))
 }
 
 fn racers_have_one_winner(store: &dyn Store) -> Kept {

@@ -2,8 +2,8 @@
 //!
 //! Fault model: the power goes at the n-th PUT, either before the bytes are
 //! durable (the object is not there) or after (it is, but nobody was told);
-//! from then on every call fails until [`FaultyStore::heal`]. Or one PUT finds
-//! the disk full. Bytes never change silently here; damage is
+//! from then on every call fails until [`FaultyStore::heal`]. Or at the n-th call of
+//! any kind, before it was made or after. Or one PUT finds the disk full. Bytes never change silently here; damage is
 //! [`crate::MemoryStore::damage`]'s work.
 
 use std::ops::Range;
@@ -22,12 +22,17 @@ pub enum Fault {
     PowerAfter(u64),
     /// The n-th PUT and all later ones find no space.
     FullAt(u64),
+    /// Power is lost before the n-th call, whatever it is.
+    CallBefore(u64),
+    /// Power is lost after the n-th call was made, before it returns.
+    CallAfter(u64),
 }
 
 #[derive(Debug, Default)]
 struct State {
     fault: Option<Fault>,
     puts: u64,
+    calls: u64,
     dead: bool,
 }
 
@@ -46,7 +51,7 @@ impl<S: Store> FaultyStore<S> {
 
     /// Sets the fault and counts PUTs from here.
     pub fn arm(&self, fault: Fault) {
-        *self.state() = State { fault: Some(fault), puts: 0, dead: false };
+        *self.state() = State { fault: Some(fault), ..State::default() };
     }
 
     /// Works again. Returns true if the fault had struck.
@@ -71,10 +76,22 @@ impl<S: Store> FaultyStore<S> {
     }
 
     fn alive(&self) -> Result<(), StoreError> {
-        let state = self.state();
+        let mut state = self.state();
+        state.calls += 1;
+        state.dead |= matches!(state.fault, Some(Fault::CallBefore(n)) if state.calls == n);
         match state.dead && !matches!(state.fault, Some(Fault::FullAt(_))) {
             true => Err(self.dead()),
             false => Ok(()),
+        }
+    }
+
+    /// The outcome of a call, unless the power went before it returned.
+    fn returns<T>(&self, outcome: T) -> Result<T, StoreError> {
+        let mut state = self.state();
+        state.dead |= matches!(state.fault, Some(Fault::CallAfter(n)) if state.calls == n);
+        match state.dead && !matches!(state.fault, Some(Fault::FullAt(_))) {
+            true => Err(self.dead()),
+            false => Ok(outcome),
         }
     }
 }
@@ -96,35 +113,53 @@ impl<S: Store> Store for FaultyStore<S> {
             let due = match state.fault {
                 Some(Fault::PowerBefore(n) | Fault::PowerAfter(n)) => state.puts == n,
                 Some(Fault::FullAt(n)) => state.puts >= n,
-                None => false,
+                _ => false,
             };
             state.dead |= due;
             state.fault.filter(|_| due)
         };
         match fault {
-            None => self.inner.put(name, bytes, facts),
+            None => self.returns(self.inner.put(name, bytes, facts)?),
             Some(Fault::PowerBefore(_)) => Err(self.dead()),
             Some(Fault::FullAt(_)) => Err(StoreError::Full { store: self.label(), name: name.clone() }),
             Some(Fault::PowerAfter(_)) => {
                 self.inner.put(name, bytes, facts)?;
                 Err(self.dead())
             }
+            Some(Fault::CallBefore(_) | Fault::CallAfter(_)) => Err(self.dead()),
         }
     }
 
     fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {
         self.alive()?;
-        self.inner.read(name, range)
+        self.returns(self.inner.read(name, range)?)
     }
 
     fn list(&self, prefix: &str, each: &mut OnListed<'_>) -> Result<(), StoreError> {
         self.alive()?;
-        self.inner.list(prefix, each)
+        self.inner.list(prefix, each)?;
+        self.returns(())
+    }
+
+    fn mending(&self) -> Option<&dyn crate::Mending> {
+        self.alive().ok()?;
+        self.inner.mending()
+    }
+
+    fn extend_lock(&self, name: &ObjectName, until: darkslide_words::Time) -> Result<bool, StoreError> {
+        self.alive()?;
+        self.returns(self.inner.extend_lock(name, until)?)
+    }
+
+    fn locked_until(&self, name: &ObjectName) -> Result<Option<darkslide_words::Time>, StoreError> {
+        self.alive()?;
+        self.returns(self.inner.locked_until(name)?)
     }
 
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
         self.alive()?;
-        self.inner.delete(name)
+        self.inner.delete(name)?;
+        self.returns(())
     }
 }
 
@@ -154,6 +189,15 @@ mod tests {
         assert!(store.put(&name(3), b"3", &facts).is_err());
         store.heal();
         assert_eq!(store.read(&name(3), None).unwrap(), ReadOutcome::Missing);
+        store.arm(Fault::CallAfter(2));
+        store.read(&name(1), None).unwrap();
+        assert!(store.delete(&name(2)).is_err());
+        assert!(store.read(&name(1), None).is_err());
+        assert!(store.heal());
+        assert_eq!(store.read(&name(2), None).unwrap(), ReadOutcome::Missing);
+        store.arm(Fault::CallBefore(1));
+        assert!(store.delete(&name(1)).is_err());
+        store.heal();
         store.arm(Fault::FullAt(1));
         assert!(matches!(store.put(&name(4), b"4", &facts), Err(StoreError::Full { .. })));
         assert!(store.read(&name(1), None).is_ok());

@@ -8,6 +8,7 @@ pub mod contract;
 mod error;
 mod faulty;
 mod memory;
+mod mending;
 mod recording;
 
 use std::ops::Range;
@@ -20,6 +21,7 @@ pub use darkslide_words::Readable;
 pub use error::StoreError;
 pub use faulty::{Fault, FaultyStore};
 pub use memory::MemoryStore;
+pub use mending::{Healed, Mending, ParityState};
 pub use recording::{Call, RecordingStore};
 
 /// What a store can do. Data, so that plans can be made from it.
@@ -174,9 +176,19 @@ pub trait Store: Send + Sync {
         Ok(false)
     }
 
+    /// Until when an object is kept from being deleted; nothing where it is not.
+    fn locked_until(&self, _name: &ObjectName) -> Result<Option<Time>, StoreError> {
+        Ok(None)
+    }
+
     /// The engine that does many requests at once, where the store has one and it
     /// is set up.
     fn bulk(&self) -> Option<&dyn BulkEngine> {
+        None
+    }
+
+    /// What it can do against damage to its objects; nothing where they are written once.
+    fn mending(&self) -> Option<&dyn Mending> {
         None
     }
 

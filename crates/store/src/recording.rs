@@ -75,9 +75,21 @@ impl<S: Store> Store for RecordingStore<S> {
         self.inner.list(prefix, each)
     }
 
+    fn mending(&self) -> Option<&dyn crate::Mending> {
+        self.inner.mending()
+    }
+
     fn thaw(&self, name: &ObjectName, ask: &ThawAsk) -> Result<ThawOutcome, StoreError> {
         self.note(Call::Thaw(name.clone(), ask.tier));
         self.inner.thaw(name, ask)
+    }
+
+    fn extend_lock(&self, name: &ObjectName, until: darkslide_words::Time) -> Result<bool, StoreError> {
+        self.inner.extend_lock(name, until)
+    }
+
+    fn locked_until(&self, name: &ObjectName) -> Result<Option<darkslide_words::Time>, StoreError> {
+        self.inner.locked_until(name)
     }
 
     fn delete(&self, name: &ObjectName) -> Result<(), StoreError> {
