@@ -153,6 +153,67 @@ impl Cr3<'_, '_> {
     }
 }
 
+/// Keys that are read of a video's metadata.
+const KEYS_MAX: u64 = 256;
+/// Bytes of one value.
+const VALUE_MAX: u64 = 4096;
+
+/// QuickTime's metadata: texts by key, such as `com.apple.quicktime.model`. Keys stand in one box
+/// and their values in another, in files of phones and of programs alike.
+///
+/// Source: QuickTime File Format, "Metadata".
+pub(crate) fn movie_keys(reading: &Reading<'_>) -> Vec<(String, String)> {
+    let mut left = BOXES_MAX;
+    let mut inside = |at: u64, end: u64, kind: &[u8; 4]| {
+        let found = list(reading, at, end, &mut left).into_iter().find(|b| &b.kind == kind)?;
+        Some((found.at, found.at + found.len))
+    };
+    let Some((at, end)) = inside(0, reading.len(), b"moov") else { return Vec::new() };
+    // Phones write it here, programs within the user's data.
+    let boxes = inside(at, end, b"meta").or_else(|| {
+        let (at, end) = inside(at, end, b"udta")?;
+        inside(at, end, b"meta")
+    });
+    let Some((mut at, end)) = boxes else { return Vec::new() };
+    // In MP4 this box has a version of four bytes, in QuickTime it has none.
+    if reading.bytes(at + 4, 4).is_none_or(|kind| &kind != b"hdlr") {
+        at += 4;
+    }
+    let (Some(keys), Some((at, end))) = (inside(at, end, b"keys"), inside(at, end, b"ilst")) else { return Vec::new() };
+    let keys = key_names(reading, keys);
+    let mut out = Vec::new();
+    for item in list(reading, at, end, &mut left) {
+        let key = usize::try_from(u32::from_be_bytes(item.kind)).ok().and_then(|n| keys.get(n.checked_sub(1)?));
+        let data = list(reading, item.at, item.at + item.len, &mut left).into_iter().find(|b| &b.kind == b"data");
+        let (Some(key), Some(data)) = (key, data) else { continue };
+        // A type, where 1 is UTF-8, and a locale stand before the text.
+        let Some(value) = reading.up_to(data.at, data.len.min(VALUE_MAX)).filter(|v| v.starts_with(&[0, 0, 0, 1]))
+        else {
+            continue;
+        };
+        let text = value.get(8..).map(|text| String::from_utf8_lossy(text).trim().to_string()).unwrap_or_default();
+        if !text.is_empty() {
+            out.push((key.clone(), text));
+        }
+    }
+    out
+}
+
+/// The names in a box of keys, in their order.
+fn key_names(reading: &Reading<'_>, (at, end): (u64, u64)) -> Vec<String> {
+    let word = |at: u64| Some(u64::from(u32::from_be_bytes(reading.bytes(at, 4)?.try_into().ok()?)));
+    let count = word(at + 4).unwrap_or(0).min(KEYS_MAX);
+    let mut names = Vec::new();
+    let mut at = at + 8;
+    for _ in 0..count {
+        let Some(len) = word(at).filter(|len| (8..=8 + VALUE_MAX).contains(len) && at + len <= end) else { break };
+        let Some(name) = reading.bytes(at + 8, len - 8) else { break };
+        names.push(String::from_utf8_lossy(&name).into_owned());
+        at += len;
+    }
+    names
+}
+
 /// The creation time in a video's header, for files that the library does not take.
 pub(crate) fn movie_date(reading: &Reading<'_>) -> Option<Taken> {
     let mut left = BOXES_MAX;

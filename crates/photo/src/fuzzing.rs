@@ -2,7 +2,7 @@
 //! found makes sense.
 
 use crate::kind::Format;
-use crate::{facts, sidecar_facts, thumbnail};
+use crate::{clip_facts, facts, sidecar_facts, thumbnail};
 
 const FORMATS: [Format; 8] =
     [Format::Jpeg, Format::Heif, Format::Web, Format::Tiff, Format::Cr3, Format::Raf, Format::Video, Format::Other];
@@ -24,5 +24,5 @@ pub fn photo(bytes: &[u8]) {
             assert!(jpeg.starts_with(&[0xff, 0xd8]), "{format:?}: a thumbnail that is no JPEG");
         }
     }
-    let _ = sidecar_facts(&bytes);
+    let _ = (sidecar_facts(&bytes), clip_facts(&bytes));
 }

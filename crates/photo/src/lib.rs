@@ -9,6 +9,8 @@ mod boxes;
 mod facts;
 pub mod fuzzing;
 mod group;
+#[cfg(feature = "heic")]
+mod heic;
 mod jpeg;
 mod kind;
 mod raf;
@@ -24,7 +26,7 @@ mod xmp;
 pub use facts::{Facts, Gps, Preview};
 pub use group::{Group, Role, groups};
 pub use kind::{Format, Kind};
-pub use read::{facts, sidecar_facts};
+pub use read::{clip_facts, clip_xml, facts, sidecar_facts};
 pub use source::{ReadAt, Reading};
 pub use taken::{DateSource, Taken};
 pub use thumbnail::{NoThumbnail, THUMBNAIL_EDGE, thumbnail};

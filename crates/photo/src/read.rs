@@ -2,6 +2,8 @@
 
 use std::io::{BufReader, Seek as _, SeekFrom};
 
+use darkslide_words::Name;
+
 use crate::facts::Facts;
 use crate::kind::Format;
 use crate::source::{ReadAt, Reading, Stream};
@@ -59,4 +61,18 @@ fn contained(reading: &Reading<'_>) -> Option<Facts> {
 pub fn sidecar_facts(source: &dyn ReadAt) -> Facts {
     let reading = Reading::new(source, SIDECAR_MAX);
     reading.up_to(0, SIDECAR_MAX).map(|packet| xmp::facts(&packet)).unwrap_or_default()
+}
+
+/// The names that a clip's own XML may have: `C0001M01.XML` beside `C0001.MP4`.
+pub fn clip_xml(clip: &Name) -> Option<Name> {
+    let bytes = clip.as_bytes();
+    let dot = bytes.iter().rposition(|b| *b == b'.').filter(|at| *at > 0)?;
+    (Format::of(clip) == Format::Video || clip.extension().as_deref() == Some("mxf"))
+        .then(|| Name::new([&bytes[..dot], b"M01.XML"].concat()))
+}
+
+/// What a clip's own XML tells of it.
+pub fn clip_facts(source: &dyn ReadAt) -> Facts {
+    let reading = Reading::new(source, SIDECAR_MAX);
+    reading.up_to(0, SIDECAR_MAX).map(|xml| xmp::clip(&xml)).unwrap_or_default()
 }

@@ -16,11 +16,11 @@ use crate::source::{ReadAt, Reading};
 pub const THUMBNAIL_EDGE: u32 = 512;
 const QUALITY: u8 = 80;
 /// Pixels of a picture that is decoded for a thumbnail: 3 bytes each.
-const PIXELS_MAX: u64 = 120_000_000;
+pub(crate) const PIXELS_MAX: u64 = 120_000_000;
 /// Pixels of one side.
 const SIDE_MAX: usize = 30_000;
 /// Bytes of a JPEG that is decoded.
-const JPEG_MAX: u64 = 80 << 20;
+pub(crate) const JPEG_MAX: u64 = 80 << 20;
 
 /// Why there is no thumbnail.
 #[derive(Debug, thiserror::Error)]
@@ -38,15 +38,23 @@ pub enum NoThumbnail {
 
 /// A thumbnail as JPEG.
 pub fn thumbnail(source: &dyn ReadAt, format: Format, facts: &Facts) -> Result<Vec<u8>, NoThumbnail> {
+    #[cfg(feature = "heic")]
+    if let Some(pixels) = crate::heic::pixels(source, format, facts)? {
+        // Turned as its boxes say; what EXIF says is the same once more.
+        return finish(pixels, facts.adobe_rgb, 1);
+    }
     let jpeg = picture(source, format, facts)?;
-    let mut pixels = decode(&jpeg)?;
+    finish(decode(&jpeg)?, facts.adobe_rgb, facts.orientation.unwrap_or(1))
+}
+
+/// Small, in sRGB, upright, as JPEG.
+fn finish(mut pixels: Pixels, adobe_rgb: bool, orientation: u8) -> Result<Vec<u8>, NoThumbnail> {
     let (width, height) = fitted(pixels.width, pixels.height);
     if (width, height) != (pixels.width, pixels.height) {
         pixels = resize(pixels, width, height)?;
     }
-    to_srgb(&mut pixels, facts.adobe_rgb);
-    let upright = upright(pixels, facts.orientation.unwrap_or(1));
-    encode(&upright)
+    to_srgb(&mut pixels, adobe_rgb);
+    encode(&upright(pixels, orientation))
 }
 
 /// The smallest embedded JPEG that suffices, else the largest; the file itself where it is one.
@@ -65,11 +73,11 @@ fn picture(source: &dyn ReadAt, format: Format, facts: &Facts) -> Result<Vec<u8>
 }
 
 /// RGB, 3 bytes a pixel.
-struct Pixels {
-    data: Vec<u8>,
-    width: u32,
-    height: u32,
-    profile: Option<Vec<u8>>,
+pub(crate) struct Pixels {
+    pub(crate) data: Vec<u8>,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) profile: Option<Vec<u8>>,
 }
 
 fn decode(jpeg: &[u8]) -> Result<Pixels, NoThumbnail> {

@@ -8,6 +8,36 @@ use crate::{DateSource, Taken, boxes};
 
 /// The facts of a video.
 pub(crate) fn facts(reading: &Reading<'_>) -> Option<Facts> {
+    let mut keyed = by_keys(reading);
+    match by_track(reading) {
+        Some(facts) => {
+            // A key tells the wall clock with its zone, the header UTC.
+            let taken = keyed.taken.take().or(facts.taken);
+            keyed.fill(Facts { taken: None, ..facts });
+            Some(Facts { taken, ..keyed })
+        }
+        None => Some(keyed).filter(|facts| *facts != Facts::default()),
+    }
+}
+
+/// What QuickTime's keys say.
+fn by_keys(reading: &Reading<'_>) -> Facts {
+    let mut facts = Facts::default();
+    for (key, value) in boxes::movie_keys(reading) {
+        match key.strip_prefix("com.apple.quicktime.").unwrap_or(&key) {
+            "make" => facts.make = Some(value),
+            "model" => facts.model = Some(value),
+            "creationdate" => facts.taken = Taken::from_iso(&value, DateSource::Video),
+            "location.ISO6709" => facts.gps = position(&value),
+            "rating.user" => facts.rating = value.parse().ok().filter(|stars| (0..=5).contains(stars)),
+            _ => {}
+        }
+    }
+    facts
+}
+
+/// What the library for videos says.
+fn by_track(reading: &Reading<'_>) -> Option<Facts> {
     let track = MediaSource::seekable(Stream::new(reading)).and_then(|source| MediaParser::new().parse_track(source));
     let Ok(track) = track else {
         let taken = boxes::movie_date(reading)?;

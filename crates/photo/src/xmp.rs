@@ -1,4 +1,4 @@
-//! XMP, in packets and in sidecars: rating and dates.
+//! XMP, in packets and in sidecars: rating and dates. And what a camera writes beside its clips.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -36,6 +36,39 @@ pub(crate) fn facts(packet: &[u8]) -> Facts {
     facts
 }
 
+/// The facts of a clip's own XML, as Sony's cameras write it: `C0001M01.XML` beside `C0001.MP4`.
+/// It alone says the zone of the camera's clock.
+pub(crate) fn clip(xml: &[u8]) -> Facts {
+    let mut facts = Facts::default();
+    let mut reader = Reader::from_reader(xml);
+    reader.config_mut().check_end_names = false;
+    for _ in 0..ELEMENTS_MAX {
+        let (Ok(Event::Start(element)) | Ok(Event::Empty(element))) = (match reader.read_event() {
+            Ok(Event::Eof) | Err(_) => break,
+            other => other,
+        }) else {
+            continue;
+        };
+        let value = |wanted: &[u8]| {
+            let attribute = element.attributes().with_checks(false).flatten().find(|a| a.key.as_ref() == wanted)?;
+            Some(String::from_utf8_lossy(&attribute.value).trim().to_string()).filter(|value| !value.is_empty())
+        };
+        match local(element.name().as_ref()) {
+            b"CreationDate" => {
+                facts.dated(value(b"value").and_then(|v| Taken::from_iso(&v, DateSource::Original)));
+            }
+            b"Device" => {
+                facts.make = value(b"manufacturer");
+                facts.model = value(b"modelName");
+                facts.serial = value(b"serialNo");
+            }
+            b"Lens" => facts.lens = value(b"modelName"),
+            _ => {}
+        }
+    }
+    facts
+}
+
 fn attributes(element: &BytesStart<'_>, facts: &mut Facts) {
     for attribute in element.attributes().with_checks(false).flatten() {
         let value = String::from_utf8_lossy(&attribute.value);
@@ -67,6 +100,18 @@ fn property(name: &[u8], value: &str, facts: &mut Facts) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clips_own_xml_says_the_zone() {
+        let found = clip(
+            br#"<?xml version="1.0"?><NonRealTimeMeta xmlns="urn:schemas-professionalDisc:nonRealTimeMeta:ver.2.20">
+                <CreationDate value="2026-10-18T16:45:12+02:00"/><Device manufacturer="Sony" modelName="ILCE-7M4"
+                serialNo="0001234"/><Lens modelName="FE 24-70mm F2.8 GM II"/></NonRealTimeMeta>"#,
+        );
+        assert_eq!(found.taken.unwrap().to_string(), "2026-10-18T16:45:12+02:00");
+        assert_eq!((found.model.as_deref(), found.serial.as_deref()), (Some("ILCE-7M4"), Some("0001234")));
+        assert_eq!(clip(b"<a><<"), Facts::default());
+    }
 
     #[test]
     fn attributes_and_elements_count_alike() {

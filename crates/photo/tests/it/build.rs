@@ -276,3 +276,22 @@ pub fn mp4(seconds_since_1904: u32) -> Vec<u8> {
     [boxed(b"ftyp", b"isom\0\0\x02\0isomiso2mp41"), boxed(b"moov", &boxed(b"mvhd", &mvhd)), boxed(b"mdat", &[0; 32])]
         .concat()
 }
+
+/// The same with QuickTime's metadata keys; `full` as MP4 writes the box around them, else as MOV.
+pub fn mov_with_keys(seconds_since_1904: u32, keys: &[(&str, &str)], full: bool) -> Vec<u8> {
+    let mut mvhd = vec![0; 100];
+    mvhd[4..8].copy_from_slice(&seconds_since_1904.to_be_bytes());
+    mvhd[12..16].copy_from_slice(&1000u32.to_be_bytes());
+    let (mut names, mut values) = ([vec![0; 4], (keys.len() as u32).to_be_bytes().to_vec()].concat(), Vec::new());
+    for (n, (key, value)) in keys.iter().enumerate() {
+        names.extend([&(8 + key.len() as u32).to_be_bytes()[..], b"mdta", key.as_bytes()].concat());
+        let data = boxed(b"data", &[&[0, 0, 0, 1, 0, 0, 0, 0], value.as_bytes()].concat());
+        values.extend(boxed(&(n as u32 + 1).to_be_bytes(), &data));
+    }
+    let mut meta = if full { vec![0; 4] } else { Vec::new() };
+    meta.extend(boxed(b"hdlr", b"\0\0\0\0\0\0\0\0mdta\0\0\0\0\0\0\0\0\0\0\0\0\0"));
+    meta.extend(boxed(b"keys", &names));
+    meta.extend(boxed(b"ilst", &values));
+    let moov = [boxed(b"mvhd", &mvhd), boxed(b"meta", &meta)].concat();
+    [boxed(b"ftyp", b"qt  \0\0\x02\0qt  "), boxed(b"moov", &moov), boxed(b"mdat", &[0; 32])].concat()
+}

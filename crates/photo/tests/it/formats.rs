@@ -71,6 +71,22 @@ fn videos_have_dates_and_a_zone_where_one_is_written() {
 }
 
 #[test]
+fn a_videos_keys_say_the_wall_clock_and_the_camera() {
+    let keys = [
+        ("com.apple.quicktime.make", "Apple"),
+        ("com.apple.quicktime.model", "iPhone 15 Pro"),
+        ("com.apple.quicktime.creationdate", "2026-10-18T16:45:12+0200"),
+        ("com.apple.quicktime.location.ISO6709", "+48.8577+002.2950+035.200/"),
+    ];
+    for full in [false, true] {
+        let found = read(&build::mov_with_keys(1_792_334_712 + 2_082_844_800, &keys, full), Format::Video);
+        assert_eq!(found.taken.unwrap().to_string(), "2026-10-18T16:45:12+02:00", "{full}");
+        assert_eq!((found.make.as_deref(), found.model.as_deref()), (Some("Apple"), Some("iPhone 15 Pro")), "{full}");
+        assert_eq!(found.gps.unwrap().altitude, Some(35.2), "{full}");
+    }
+}
+
+#[test]
 fn xmp_in_a_jpeg_gives_the_rating() {
     let packet = b"http://ns.adobe.com/xap/1.0/\0<rdf:Description xmp:Rating='5'/>";
     let rated = build::with_segment(&jpeg(64, 48), 0xe1, packet);

@@ -86,8 +86,8 @@ fn samples_agree_with_exiftool() {
 const KNOWN: &[&str] = &[
     // In the maker's own directory, where 0 means none.
     "sony_a330_head.ARW: rating",
-    // In QuickTime's keys as ffmpeg writes them, which the library for videos does not read.
-    "own_iphone_tz.MOV: camera",
+    // The tag compared is the header's, in UTC; here the key's wall clock with its zone counts.
+    "own_iphone_tz.MOV: date",
 ];
 
 #[test]
@@ -111,4 +111,12 @@ fn skeletons_tell_what_their_list_says_and_hold_their_preview() {
         assert!(small.is_ok_and(|jpeg| jpeg.len() > 1000), "{name}: no thumbnail");
     }
     assert!(list.len() >= 10);
+}
+
+#[test]
+fn a_phones_heic_has_a_thumbnail() {
+    let Some(path) = samples().map(|folder| folder.join("own/heic/own_iphone.heic")) else { return };
+    let (format, facts) = read(&path);
+    let small = thumbnail(&File::open(&path).unwrap(), format, &facts).unwrap();
+    assert!(small.len() > 1000);
 }

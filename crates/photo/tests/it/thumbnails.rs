@@ -68,6 +68,22 @@ fn colours_of_other_spaces_become_srgb() {
     assert!(red(&wide) > red(&plain) + 10, "{} {}", red(&wide), red(&plain));
 }
 
+#[cfg(feature = "heic")]
+#[test]
+fn heic_is_decoded_whole() {
+    let (width, height) = (800u32, 600u32);
+    let colour = |n: u32| if n % width < width / 2 { [200, 20, 20] } else { [20, 20, 200] };
+    let rgb: Vec<u8> = (0..width * height).flat_map(colour).collect();
+    let file = heifer::encode_rgb8(width, height, &rgb, &heifer::EncodeOptions::default()).unwrap();
+    let found = facts(&&file[..], Format::Heif);
+    let small = decode(&thumbnail(&&file[..], Format::Heif, &found).unwrap());
+    assert_eq!((small.width, small.height), (512, 384));
+    assert_eq!((small.colour(20, 50), small.colour(80, 50)), ('r', 'b'));
+    let cut = thumbnail(&&file[..file.len() / 2], Format::Heif, &found);
+    assert!(cut.is_err() || cut.is_ok_and(|jpeg| !jpeg.is_empty()), "cut off, it is damaged or partly there");
+    assert!(matches!(thumbnail(&&b"no heic at all"[..], Format::Heif, &found), Err(NoThumbnail::Damaged(_))));
+}
+
 #[test]
 fn without_a_preview_there_is_none_and_it_says_why() {
     let none = thumbnail(&&b"nothing"[..], Format::Tiff, &Facts::default());
