@@ -21,8 +21,10 @@ pub const IGNORED: &[&str] = &[
     "RECYCLER",
     "Thumbs.db",
     "desktop.ini",
-    "lost+found",
 ];
+
+/// How macOS' own files beside others begin. Source: RFC 1740, AppleDouble.
+const APPLE_DOUBLE: [u8; 4] = [0, 5, 0x16, 7];
 
 /// Folders within folders: no card has more.
 const DEPTH_MAX: usize = 64;
@@ -80,7 +82,7 @@ impl Card {
     fn take(&mut self, disk: &dyn Disk, folder: &Name, listed: Vec<(Name, io::Result<Stat>)>, depth: usize) {
         for (name, stat) in listed {
             let path = folder.join(&name);
-            if is_ignored(&name) {
+            if is_ignored(&name) || self.is_apples(disk, &path, &stat) || self.is_closed(disk, &path, &stat) {
                 self.ignored.push(path);
                 continue;
             }
@@ -100,8 +102,30 @@ impl Card {
     }
 }
 
-/// By name, in any case, since cards know none; `._` files are macOS' own.
+impl Card {
+    /// `._IMG_1.CR3` is macOS' own where it begins as such files do, else a photograph.
+    fn is_apples(&self, disk: &dyn Disk, path: &Name, stat: &io::Result<Stat>) -> bool {
+        let small = stat.as_ref().is_ok_and(|stat| stat.kind == Kind::File);
+        let mut head = [0; 4];
+        small
+            && path.file_name().starts_with(b"._")
+            && disk
+                .open(&self.path(path))
+                .is_ok_and(|file| file.read_at(0, &mut head).is_ok_and(|got| got < head.len() || head == APPLE_DOUBLE))
+    }
+
+    /// `lost+found` is every ext4's, and closed to users; open, it may hold what a check rescued.
+    fn is_closed(&self, disk: &dyn Disk, path: &Name, stat: &io::Result<Stat>) -> bool {
+        path.as_bytes() == b"lost+found"
+            && stat.as_ref().is_ok_and(|stat| stat.kind == Kind::Folder)
+            && disk
+                .list(&self.path(path))
+                .map_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied, |listed| listed.is_empty())
+    }
+}
+
+/// By name, in any case, since cards know none.
 fn is_ignored(name: &Name) -> bool {
     let bytes = name.as_bytes();
-    bytes.starts_with(b"._") || IGNORED.iter().any(|ignored| bytes.eq_ignore_ascii_case(ignored.as_bytes()))
+    IGNORED.iter().any(|ignored| bytes.eq_ignore_ascii_case(ignored.as_bytes()))
 }

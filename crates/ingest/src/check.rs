@@ -39,6 +39,9 @@ pub struct CopyAt {
     pub medium: String,
     /// True if it is not in this house.
     pub off_site: bool,
+    /// The file itself, whatever its names: two names of one file are one copy.
+    #[serde(skip)]
+    pub file: Option<(u64, u64)>,
 }
 
 /// When a file of a card is safe.
@@ -148,15 +151,17 @@ pub fn check_places(
     for file in &card.files {
         let Some(Ok(hash)) = hashes.get(&file.path) else { continue };
         let Ok(head) = sample(disk, &card.path(&file.path)) else { continue };
-        let wanted = Wanted { size: file.stat.size, head, hash: *hash };
+        let wanted = Wanted { size: file.stat.size, head, hash: *hash, counts: &|_| true };
         for (shelf, (kind, medium, off_site)) in shelves {
             let Some(path) = shelf.find(&look, &wanted)? else { continue };
+            let inode = disk.stat(&shelf.path(&path)).map(|stat| stat.inode).ok();
             out.entry(file.path.clone()).or_default().push(CopyAt {
                 kind: *kind,
                 place: shelf.place.label.clone(),
                 path,
                 medium: medium.clone(),
                 off_site: *off_site,
+                file: inode,
             });
         }
     }
@@ -208,7 +213,10 @@ fn checked(file: &CardFile, hash: ContentHash, copies: Vec<CopyAt>) -> Checked {
 impl Rule {
     /// What the rule misses, in words; nothing if it is kept.
     pub fn lacks(&self, copies: &[CopyAt]) -> Option<String> {
-        let places: BTreeSet<(PlaceKind, &str)> = copies.iter().map(|copy| (copy.kind, copy.place.as_str())).collect();
+        let mut seen = BTreeSet::new();
+        // A place that is another's under a second name, or linked to it, adds nothing.
+        let apart = copies.iter().filter(|copy| copy.file.is_none_or(|file| seen.insert(file)));
+        let places: BTreeSet<(PlaceKind, &str)> = apart.map(|copy| (copy.kind, copy.place.as_str())).collect();
         let media: BTreeSet<&str> = copies.iter().map(|copy| copy.medium.as_str()).collect();
         let named = || {
             let names: Vec<&str> = copies.iter().map(|copy| copy.place.as_str()).collect();

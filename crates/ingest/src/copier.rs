@@ -11,6 +11,7 @@ use darkslide_disk::{CopyError, Disk, Order, Placed, copy, hash_cached, make_fol
 use darkslide_words::{Bytes, ContentHash, Name, Time};
 use twox_hash::XxHash3_128;
 
+use crate::beside::Around;
 use crate::plan::{Item, join, parent};
 use crate::shelf::{Look, Shelf, Wanted};
 use crate::template::split_name;
@@ -47,11 +48,13 @@ pub(crate) struct Target {
     folders: BTreeSet<Name>,
     /// Names that are given to files of this run.
     names: BTreeSet<Name>,
+    /// Folders of structures that cards of this run have taken.
+    pub(crate) trees: BTreeSet<Name>,
 }
 
 impl Target {
     pub(crate) fn new(shelf: Shelf) -> Self {
-        Self { shelf, done: None, folders: BTreeSet::new(), names: BTreeSet::new() }
+        Self { shelf, done: None, folders: BTreeSet::new(), names: BTreeSet::new(), trees: BTreeSet::new() }
     }
 }
 
@@ -89,12 +92,13 @@ impl Bench<'_> {
         catalog: &Catalog,
         from: &std::path::Path,
         item: &Item,
+        around: &Around,
         on_read: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Result<Outcome, CopyError>, IngestError> {
         let mut there: Vec<Option<There>> = (0..self.targets.len()).map(|_| None).collect();
         let mut known = None;
         if (0..self.targets.len()).any(|n| self.target(n).shelf.may_hold(item.stat.size)) {
-            match self.look_up(catalog, from, item, &mut there, on_read)? {
+            match self.look_up(catalog, from, (item, around), &mut there, on_read)? {
                 Ok(hash) => known = Some(hash),
                 Err(error) => return Ok(Err(error)),
             }
@@ -114,7 +118,7 @@ impl Bench<'_> {
             };
             return Ok(Ok(Outcome { there: there.into_iter().flatten().collect(), hash, xxh: None }));
         }
-        self.copy(catalog, from, item, there, &missing, on_read)
+        self.copy(catalog, from, (item, around), (there, &missing), on_read)
     }
 
     fn hash_of(&self, from: &std::path::Path, on_read: &mut dyn FnMut(u64) -> bool) -> Result<ContentHash, CopyError> {
@@ -131,7 +135,7 @@ impl Bench<'_> {
         &self,
         catalog: &Catalog,
         from: &std::path::Path,
-        item: &Item,
+        (item, around): (&Item, &Around),
         there: &mut [Option<There>],
         on_read: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Result<ContentHash, CopyError>, IngestError> {
@@ -143,9 +147,10 @@ impl Bench<'_> {
             Ok(hash) => hash,
             Err(error) => return Ok(Err(error)),
         };
-        let wanted = Wanted { size: item.stat.size, head, hash };
         let look = Look { disk: self.disk, catalog, fresh: false, now: self.now };
         for (n, state) in there.iter_mut().enumerate() {
+            let counts = |name: &Name| around.counts(n, item, name);
+            let wanted = Wanted { size: item.stat.size, head, hash, counts: &counts };
             let found = self.target(n).shelf.find(&look, &wanted)?;
             *state = found.map(There::Present);
         }
@@ -156,9 +161,8 @@ impl Bench<'_> {
         &self,
         catalog: &Catalog,
         from: &std::path::Path,
-        item: &Item,
-        mut there: Vec<Option<There>>,
-        missing: &[usize],
+        (item, around): (&Item, &Around),
+        (mut there, missing): (Vec<Option<There>>, &[usize]),
         on_read: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Result<Outcome, CopyError>, IngestError> {
         let mut open = Vec::new();
@@ -181,7 +185,7 @@ impl Bench<'_> {
         for ((n, temporary), failed) in open.into_iter().zip(&copied.failed) {
             there[n] = Some(match failed {
                 Some(error) => self.failed(n, error),
-                None => match self.settle(n, item, &temporary, copied.hash) {
+                None => match self.settle(n, (item, around), &temporary, copied.hash) {
                     Ok(state) => state,
                     Err(error) => {
                         // Swept by the next run, if it cannot be removed now.
@@ -215,15 +219,22 @@ impl Bench<'_> {
     }
 
     /// Durable, read back, and under its name.
-    fn settle(&self, n: usize, item: &Item, temporary: &std::path::Path, hash: ContentHash) -> io::Result<There> {
+    fn settle(
+        &self,
+        n: usize,
+        (item, around): (&Item, &Around),
+        temporary: &std::path::Path,
+        hash: ContentHash,
+    ) -> io::Result<There> {
         self.disk.sync_file(temporary)?;
         let mut placed = guard(&self.placed[n]);
-        if let Some(name) = placed.get(&hash).filter(|_| item.tree.is_none()) {
+        if let Some(name) = placed.get(&hash).filter(|name| around.counts(n, item, name)) {
             self.disk.remove_file(temporary)?;
             return Ok(There::Present(name.clone()));
         }
-        for attempt in 0..SUFFIX_MAX {
-            let name = suffixed(item, attempt);
+        let (wanted, first) = around.wanted(n, item);
+        for attempt in first..SUFFIX_MAX {
+            let name = suffixed(item, &wanted, attempt);
             let absolute = {
                 let mut target = self.target(n);
                 if !target.names.insert(name.clone()) {
@@ -280,17 +291,18 @@ impl Bench<'_> {
 
 /// The name of a file, or the n-th other one: `IMG_1-2.CR3`. Of a structure that is kept whole the
 /// structure's folder gets the number.
-fn suffixed(item: &Item, attempt: u32) -> Name {
+pub(crate) fn suffixed(item: &Item, wanted: &Name, attempt: u32) -> Name {
     if attempt == 0 {
-        return item.target();
+        return wanted.clone();
     }
     let n = attempt + 1;
     if let Some(tree) = &item.tree {
         let rest = &item.below.as_bytes()[tree.as_bytes().len()..];
         return join(&item.folder, &Name::new([tree.as_bytes(), format!("-{n}").as_bytes(), rest].concat()));
     }
-    let (stem, extension) = split_name(&item.below);
+    let file = Name::new(wanted.file_name());
+    let (stem, extension) = split_name(&file);
     let dot: &[u8] = if extension.is_empty() { b"" } else { b"." };
     let name = Name::new([stem, format!("-{n}").as_bytes(), dot, extension].concat());
-    join(&item.folder, &join(&parent(&item.below), &name))
+    join(&parent(wanted), &name)
 }

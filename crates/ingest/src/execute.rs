@@ -10,6 +10,7 @@ use darkslide_disk::{CopyError, Disk};
 use darkslide_words::{Bytes, Clock, ContentHash, Count, Name};
 use serde::Serialize;
 
+use crate::beside::Around;
 use crate::copier::{Bench, Outcome, TEMPORARY, Target, There, guard};
 use crate::manifests::Manifests;
 use crate::plan::{IngestPlan, Item};
@@ -143,11 +144,19 @@ fn join<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
 
 /// Refuses a card within a place, which would be written to and be its own copy, and the reverse.
 pub fn apart(place: &Path, card: &Path) -> Result<(), IngestError> {
-    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let (target, card) = (real(place), real(card));
     match target.starts_with(&card) || card.starts_with(&target) {
         true => Err(IngestError::Overlap { target, card }),
         false => Ok(()),
+    }
+}
+
+/// A path without links, also of what is not there yet.
+fn real(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(path), ..) => path,
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        _ => path.to_path_buf(),
     }
 }
 
@@ -195,12 +204,14 @@ fn one(
         done.fail(work, path, reason.clone());
     }
     let mut manifests = Manifests::new(work, bench.now);
+    let mut around = Around::new(bench, &plan.items);
     let mut stopped = None;
     for item in &plan.items {
         if item.stat.size == 0 {
             done.empty.push(item.path.clone());
         }
-        let brought = bench.bring(&catalog, &card.path(&item.path), item, &mut |bytes| count.add(bytes, 0))?;
+        let path = card.path(&item.path);
+        let brought = bench.bring(&catalog, &path, item, &around, &mut |bytes| count.add(bytes, 0))?;
         count.add(0, 1);
         match brought {
             Ok(outcome) => {
@@ -211,6 +222,7 @@ fn one(
                     hash: outcome.hash,
                 };
                 catalog.put_card_file(row.id, &file)?;
+                around.take(item, &outcome);
                 done.take(work, item, &outcome);
                 manifests.take(item, &outcome);
             }
@@ -263,8 +275,14 @@ impl Ingested {
         if copied {
             self.copied += Count(1);
             self.bytes += Bytes(item.stat.size);
-            if self.folders.last() != Some(&item.folder) && !self.folders.contains(&item.folder) {
-                self.folders.push(item.folder.clone());
+            let copied = outcome.there.iter().filter_map(|there| match there {
+                There::Copied(name) => Some(item.shoot(name)),
+                _ => None,
+            });
+            for folder in copied {
+                if self.folders.last() != Some(&folder) && !self.folders.contains(&folder) {
+                    self.folders.push(folder);
+                }
             }
         } else if outcome.there.iter().all(|there| matches!(there, There::Present(_))) {
             self.present += Count(1);

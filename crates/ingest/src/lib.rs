@@ -5,6 +5,7 @@
 //! library is ever replaced. A file counts as copied when it was read back, past the page cache,
 //! and was the same. Knows no pack and no cloud.
 
+mod beside;
 mod card;
 mod check;
 mod copier;

@@ -28,10 +28,11 @@ impl<'m> Manifests<'m> {
         let Some(xxh) = outcome.xxh else { return };
         for (n, there) in outcome.there.iter().enumerate() {
             let There::Copied(name) = there else { continue };
-            let below = name.as_bytes().get(item.folder.as_bytes().len()..).unwrap_or_default();
+            let folder = item.shoot(name);
+            let below = name.as_bytes().get(folder.as_bytes().len()..).unwrap_or_default();
             let path = Name::new(below.strip_prefix(b"/").unwrap_or(below));
             let hashed = Hashed { path, size: item.stat.size, mtime: item.stat.mtime, sum: Sum::Xxh128(xxh) };
-            self.files.entry((n, item.folder.clone())).or_default().push(hashed);
+            self.files.entry((n, folder)).or_default().push(hashed);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use darkslide_disk::{Disk, Source, Stat};
-use darkslide_photo::{DateSource, Facts, Format, Group, Kind, ReadAt, Taken, groups};
+use darkslide_photo::{DateSource, Facts, Format, Group, Kind, ReadAt, Role, Taken, clip_facts, clip_xml, groups};
 use darkslide_words::{Bytes, Name};
 use jiff::civil;
 use jiff::tz::{Offset, TimeZone};
@@ -39,12 +39,40 @@ pub struct Item {
     pub below: Name,
     /// Part of a structure that is kept whole: the folder below `folder` that holds it.
     pub tree: Option<Name>,
+    /// What it travels with.
+    pub with: Option<With>,
+}
+
+/// A file that travels with a photograph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct With {
+    /// The photograph's path on the card.
+    pub original: Name,
+    /// And within the library, as planned.
+    pub planned: Name,
+    /// True for a picture of its own right: the camera's JPEG beside a RAW. What is not is worth
+    /// something beside its photograph alone.
+    pub twin: bool,
 }
 
 impl Item {
     /// Path within the library.
     pub fn target(&self) -> Name {
         join(&self.folder, &self.below)
+    }
+
+    /// The folder of the shoot in which a name of this file lies.
+    pub(crate) fn shoot(&self, name: &Name) -> Name {
+        let below = name.as_bytes().strip_prefix(self.folder.as_bytes());
+        match below.is_some_and(|rest| self.folder.is_empty() || rest.starts_with(b"/")) {
+            true => self.folder.clone(),
+            false => parent(name),
+        }
+    }
+
+    /// Path within the library beside its photograph, which is called so there.
+    pub(crate) fn beside(&self, with: &With, photograph: &Name) -> Name {
+        join(&parent(photograph), &companion_name(photograph, &with.original, &self.path))
     }
 }
 
@@ -85,13 +113,31 @@ impl ReadAt for Bits {
 /// What the photographs of a card tell; a few KiB are read of each.
 pub fn read_facts(disk: &dyn Disk, card: &Card) -> BTreeMap<Name, Facts> {
     let mut out = BTreeMap::new();
+    let sizes: BTreeMap<&Name, u64> = card.files.iter().map(|file| (&file.path, file.stat.size)).collect();
+    // What cannot be read is found out, and told, when it is copied.
+    let open = |path: &Name, size| Some(Bits(disk.open(&card.path(path)).ok()?, size));
     for file in card.files.iter().filter(|file| Kind::of(&file.path).is_original()) {
-        // What cannot be read is found out, and told, when it is copied.
-        let Ok(source) = disk.open(&card.path(&file.path)) else { continue };
-        let bits = Bits(source, file.stat.size);
-        out.insert(file.path.clone(), darkslide_photo::facts(&bits, Format::of(&file.path)));
+        let Some(bits) = open(&file.path, file.stat.size) else { continue };
+        let mut facts = darkslide_photo::facts(&bits, Format::of(&file.path));
+        let beside = clip_xml(&file.path).filter(|xml| sizes.contains_key(xml));
+        if let Some(xml) = beside.and_then(|xml| open(&xml, sizes[&xml])) {
+            facts = better(clip_facts(&xml), facts);
+        }
+        out.insert(file.path.clone(), facts);
     }
     out
+}
+
+/// What the camera wrote beside a clip goes before what is in the clip: it knows the zone.
+fn better(beside: Facts, inside: Facts) -> Facts {
+    Facts {
+        taken: beside.taken.or(inside.taken),
+        make: beside.make.or(inside.make.clone()),
+        model: beside.model.or(inside.model.clone()),
+        serial: beside.serial.or(inside.serial.clone()),
+        lens: beside.lens.or(inside.lens.clone()),
+        ..inside
+    }
 }
 
 /// Where each file of the card goes.
@@ -151,11 +197,14 @@ impl Planner<'_> {
             true => Name::new(companion.file_name()),
             false => companion_name(&name, original, companion),
         };
-        let item = |path: &Name| {
+        let item = |(role, path): &(Role, Name)| {
             let stat = files.get(path)?.stat;
-            Some(Item { path: path.clone(), stat, folder: folder.clone(), below: named(path), tree: None })
+            let planned = join(&folder, &name);
+            let with = With { original: original.clone(), planned, twin: *role == Role::Twin };
+            let with = (path != original).then_some(with);
+            Some(Item { path: path.clone(), stat, folder: folder.clone(), below: named(path), tree: None, with })
         };
-        group.files.iter().filter_map(|(_, path)| item(path)).collect()
+        group.files.iter().filter_map(item).collect()
     }
 
     /// Structures go whole into a folder of their own, named for the card, dated by their oldest clip.
@@ -176,6 +225,7 @@ impl Planner<'_> {
             folder: folder.clone(),
             below: join(&tree, &file.path),
             tree: Some(tree.clone()),
+            with: None,
         };
         let mut items: Vec<Item> = files.iter().map(item).collect();
         items.sort_by(|a, b| a.path.cmp(&b.path));
@@ -229,8 +279,8 @@ fn still_zone(facts: &BTreeMap<Name, Facts>) -> Option<i32> {
 /// beyond the old one.
 fn companion_name(new: &Name, original: &Name, companion: &Name) -> Name {
     let old_stem = split_name(original).0;
-    let new_stem = split_name(new).0;
-    let name = companion.file_name();
+    let (new, name) = (Name::new(new.file_name()), companion.file_name());
+    let new_stem = split_name(&new).0;
     let rest = match name.get(..old_stem.len()) {
         Some(head) if head.eq_ignore_ascii_case(old_stem) => name[old_stem.len()..].to_vec(),
         _ => [b".", split_name(companion).1].concat(),

@@ -62,11 +62,13 @@ pub struct Shelf {
 }
 
 /// What a file of a card is looked up by.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'w> {
     pub(crate) size: u64,
     pub(crate) head: ContentHash,
     pub(crate) hash: ContentHash,
+    /// Where it counts.
+    pub(crate) counts: &'w dyn Fn(&Name) -> bool,
 }
 
 /// What a look at a shelf needs.
@@ -137,8 +139,8 @@ impl Shelf {
 
     /// Where this content lies, if it does. Of files with its size and head, each is read whole
     /// past the page cache, unless the catalog remembers an unchanged one and that will do.
-    pub(crate) fn find(&self, look: &Look<'_>, wanted: &Wanted) -> Result<Option<Name>, IngestError> {
-        for path in self.candidates(wanted.size) {
+    pub(crate) fn find(&self, look: &Look<'_>, wanted: &Wanted<'_>) -> Result<Option<Name>, IngestError> {
+        for path in self.candidates(wanted.size).into_iter().filter(|path| (wanted.counts)(path)) {
             if self.holds(look, &path, wanted)? {
                 return Ok(Some(path));
             }
@@ -146,7 +148,7 @@ impl Shelf {
         Ok(None)
     }
 
-    fn holds(&self, look: &Look<'_>, path: &Name, wanted: &Wanted) -> Result<bool, IngestError> {
+    fn holds(&self, look: &Look<'_>, path: &Name, wanted: &Wanted<'_>) -> Result<bool, IngestError> {
         let absolute = self.path(path);
         let key = self.place.key();
         let Ok(stat) = look.disk.stat(&absolute) else { return Ok(false) };

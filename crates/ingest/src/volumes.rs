@@ -18,6 +18,16 @@ pub struct Volume {
     pub label: String,
 }
 
+impl Volume {
+    /// True for a file system of its own.
+    pub fn is_mounted(&self) -> bool {
+        self.id.starts_with(MOUNTED)
+    }
+}
+
+/// How the id of a mounted file system begins.
+const MOUNTED: &str = "volume ";
+
 /// True if a folder looks like the root of a card.
 pub fn looks_like_a_card(root: &Path) -> bool {
     MARKS.iter().any(|mark| root.join(mark).is_dir())
@@ -53,8 +63,8 @@ fn mounted(root: &Path, device: &OsStr, size: u64) -> Volume {
     let named = |folder: &str| alias(Path::new(folder), Path::new(device));
     let label = named("/dev/disk/by-label").unwrap_or_else(|| last_name(root));
     let id = match named("/dev/disk/by-uuid") {
-        Some(uuid) => format!("volume {uuid}"),
-        None => format!("volume {label}, {size} bytes"),
+        Some(uuid) => format!("{MOUNTED}{uuid}"),
+        None => format!("{MOUNTED}{label}, {size} bytes"),
     };
     Volume { root: root.to_path_buf(), id, label }
 }

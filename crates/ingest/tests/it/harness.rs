@@ -72,6 +72,17 @@ impl World {
         template: &str,
         job: &str,
     ) -> Result<Vec<Ingested>, IngestError> {
+        let cards = cards.iter().map(|card| self.scan(disk, card)).collect::<Result<_, _>>()?;
+        self.ingest_cards(disk, cards, template, job)
+    }
+
+    pub fn ingest_cards(
+        &self,
+        disk: &dyn Disk,
+        cards: Vec<Card>,
+        template: &str,
+        job: &str,
+    ) -> Result<Vec<Ingested>, IngestError> {
         let options = Options {
             template: Template::parse(template).unwrap(),
             job_code: job.into(),
@@ -81,7 +92,6 @@ impl World {
         };
         let mut planned = Vec::new();
         for card in cards {
-            let card = self.scan(disk, card)?;
             let facts = read_facts(disk, &card);
             let plan = plan(&card, &facts, &options);
             planned.push((card, plan));

@@ -6,4 +6,5 @@ mod card;
 mod faults;
 mod harness;
 mod manifests;
+mod together;
 mod verdicts;

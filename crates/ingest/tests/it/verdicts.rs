@@ -64,6 +64,20 @@ fn a_copy_that_rotted_is_no_copy_whatever_the_catalog_remembers() {
 }
 
 #[test]
+fn two_names_of_one_file_are_one_copy() {
+    let world = World::new();
+    card(&world, "card");
+    world.ingest(&real(), "card", "").unwrap();
+    let photograph = "2026/2026-07-01/IMG_0002.CR3";
+    let second = world.path(&format!("second/{photograph}"));
+    std::fs::remove_file(&second).unwrap();
+    std::fs::hard_link(world.path(&format!("library/{photograph}")), second).unwrap();
+    let said = ask(&world, &RULE);
+    let named: Vec<String> = said.unsafe_files.iter().map(|(path, _)| path.to_string()).collect();
+    assert_eq!(named, ["DCIM/100CANON/IMG_0002.CR3"]);
+}
+
+#[test]
 fn files_that_came_since_and_empty_cards_are_told() {
     let world = World::new();
     card(&world, "card");
