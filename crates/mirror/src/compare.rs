@@ -23,6 +23,37 @@ type Identity = (u64, u64, i64);
 
 type Listed = BTreeMap<Name, Stat>;
 
+/// What file systems and servers keep in the root of a disk or share for themselves.
+const NO_LIBRARY: [&str; 14] = [
+    TEMPORARY,
+    TRASH,
+    "lost+found",
+    "#recycle",
+    "@Recycle",
+    "#snapshot",
+    "@Recently-Snapshot",
+    "$RECYCLE.BIN",
+    "RECYCLER",
+    "System Volume Information",
+    ".Trashes",
+    ".Spotlight-V100",
+    ".fseventsd",
+    ".TemporaryItems",
+];
+
+fn is_no_library(name: &Name) -> bool {
+    let bytes = name.as_bytes();
+    bytes.starts_with(b".Trash-") || NO_LIBRARY.iter().any(|not| bytes == not.as_bytes())
+}
+
+/// A name as a file system sees it that tells no cases.
+fn folded(name: &Name) -> Vec<u8> {
+    match std::str::from_utf8(name.as_bytes()) {
+        Ok(text) => text.to_lowercase().into_bytes(),
+        Err(_) => name.as_bytes().to_ascii_lowercase(),
+    }
+}
+
 pub(crate) struct Comparison<'c> {
     mirror: &'c Mirror<'c>,
     abilities: Abilities,
@@ -89,13 +120,16 @@ impl<'c> Comparison<'c> {
             return Err(MirrorError::Cancelled);
         }
         let source = self.readable(path, listed);
-        let target = if mirrored { self.target_list(path)? } else { Listed::new() };
-        let state = self.state(path)?;
+        let mut target = if mirrored { self.target_list(path)? } else { Listed::new() };
+        let mut state = self.state(path)?;
+        if !self.abilities.cases {
+            self.recase(path, &source, &mut target, &mut state);
+        }
         self.plan.target_files += Count(target.values().filter(|stat| stat.kind == Kind::File).count() as u64);
-        let mut cases: BTreeSet<String> = BTreeSet::new();
+        let mut cases: BTreeSet<Vec<u8>> = BTreeSet::new();
         for (name, stat) in &source {
             let below = path.join(name);
-            if !self.abilities.cases && !cases.insert(String::from_utf8_lossy(name.as_bytes()).to_lowercase()) {
+            if !self.abilities.cases && !cases.insert(folded(name)) {
                 let why = "its name differs from another's by case alone, which the mirror cannot tell apart";
                 self.fail(&below, why.into());
                 continue;
@@ -115,9 +149,8 @@ impl<'c> Comparison<'c> {
     fn readable(&mut self, path: &Name, listed: Vec<(Name, io::Result<Stat>)>) -> Listed {
         let mut out = Listed::new();
         for (name, stat) in listed {
-            let ours = path.is_empty() && [TEMPORARY.as_bytes(), TRASH.as_bytes()].contains(&name.as_bytes());
             match stat {
-                _ if ours => {}
+                _ if path.is_empty() && is_no_library(&name) => {}
                 Ok(stat) if stat.kind == Kind::Special => {
                     self.mirror.observer.note(&format!("{}: neither file, folder nor link", path.join(&name)));
                 }
@@ -139,13 +172,37 @@ impl<'c> Comparison<'c> {
             self.mirror.disk.list(&root).map_err(|source| MirrorError::NoTarget { path: root.clone(), source })?;
         let mut out = Listed::new();
         for (name, stat) in listed {
-            if path.is_empty() && [TEMPORARY.as_bytes(), TRASH.as_bytes()].contains(&name.as_bytes()) {
+            if path.is_empty() && is_no_library(&name) || name.as_bytes() == b"@eaDir" {
                 continue;
             }
             let stat = stat.map_err(|source| MirrorError::NoTarget { path: path_of(&root, &name), source })?;
             out.insert(name, stat);
         }
         Ok(out)
+    }
+
+    /// Names that differ by case alone are one name there: what lies under it gets the library's.
+    fn recase(&mut self, path: &Name, source: &Listed, target: &mut Listed, state: &mut BTreeMap<Name, MirroredFile>) {
+        let others = target.keys().filter(|name| !source.contains_key(*name));
+        let mut others: BTreeMap<Vec<u8>, Name> = others.map(|name| (folded(name), name.clone())).collect();
+        for (name, stat) in source {
+            let same_kind = |old: &Name| target.get(old).is_some_and(|there| there.kind == stat.kind);
+            if target.contains_key(name) || !others.get(&folded(name)).is_some_and(same_kind) {
+                continue;
+            }
+            let Some(old) = others.remove(&folded(name)) else { continue };
+            if let Some(there) = target.remove(&old) {
+                target.insert(name.clone(), there);
+            }
+            if let Some(row) = state.remove(&old) {
+                state.insert(name.clone(), MirroredFile { name: name.clone(), ..row });
+            }
+            let (from, to) = (path.join(&old), path.join(name));
+            // What is remembered of it is remembered under its old name.
+            let folder = if stat.kind == Kind::Folder { from.clone() } else { path.clone() };
+            self.plan.forgotten.insert(folder);
+            self.plan.recased.push((from, to, *stat));
+        }
     }
 
     fn state(&mut self, path: &Name) -> Result<BTreeMap<Name, MirroredFile>, MirrorError> {
@@ -251,6 +308,7 @@ impl<'c> Comparison<'c> {
                     self.plan.hard_links.push((path.clone(), first));
                 } else if !self.same(stat, target) {
                     self.plan.trashed.push(path.clone());
+                    self.plan.trashed_files += Count(1);
                     self.plan.hard_links.push((path.clone(), first));
                 }
                 return;
@@ -368,7 +426,9 @@ impl<'c> Comparison<'c> {
         let mut moved: BTreeSet<Name> = BTreeSet::new();
         for (path, stat) in std::mem::take(&mut self.new) {
             let exact = (stat.inode.1, stat.size, stat.mtime.0);
-            let found = match self.vanished.contains_key(&exact) {
+            // File systems that count whole seconds have no inodes to rely on either.
+            let telling = stat.mtime.0 % 1_000_000_000 != 0;
+            let found = match self.vanished.contains_key(&exact) && telling {
                 true => Some(exact),
                 false => self.same_content(&path, &stat, by_facts.get(&(stat.size, stat.mtime.0))),
             };

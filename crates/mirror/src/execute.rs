@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use darkslide_catalog::{Catalog, MirroredFile};
 use darkslide_disk::{
@@ -23,6 +24,8 @@ const BATCH_FILES: usize = 256;
 const BATCH_BYTES: u64 = 512 << 20;
 /// Copies under way.
 const WORKERS: usize = 2;
+/// How often what was copied is remembered on the way.
+const FLUSH_AFTER: Duration = Duration::from_secs(30);
 /// No space, quota used up, read-only, no such device: nothing more can be written.
 const TARGET_IS_DONE: [i32; 5] = [28, 122, 30, 19, 6];
 
@@ -72,6 +75,8 @@ struct Run<'r> {
     bytes: Bytes,
     /// Files that could not be moved: what they lie in stays.
     stuck: Mutex<Vec<Name>>,
+    /// Folders that could not be made, a link being in the way: nothing is written through it.
+    blocked: Mutex<Vec<Name>>,
 }
 
 fn guard<T>(lock: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -99,15 +104,17 @@ pub fn execute(mirror: &Mirror<'_>, plan: &MirrorPlan, kept: &Kept) -> Result<Mi
         stop: Mutex::default(),
         bytes: plan.bytes(),
         stuck: Mutex::default(),
+        blocked: Mutex::default(),
     };
     match expire(mirror.disk, &mirror.target, kept, now) {
         Ok(bytes) => guard(&run.done).expired = bytes,
         Err(error) => mirror.observer.note(&format!("old trash could not be removed: {error}")),
     }
+    run.recased(mirror);
     run.folders();
     run.moves(mirror);
     run.trashed();
-    run.copies();
+    run.copies(mirror)?;
     run.flush(mirror)?;
     run.links();
     run.touched();
@@ -179,8 +186,43 @@ impl Run<'_> {
             self.discard(path);
         }
         for (path, _) in &self.plan.folders {
-            if let Err(error) = make_folders(self.disk, &self.target(path)) {
+            let at = self.target(path);
+            if self.disk.stat(&at).is_ok_and(|stat| stat.kind == Kind::Symlink) {
+                guard(&self.blocked).push(path.clone());
+                self.fail(path, &"a symbolic link is in the way on the mirror and could not be moved to the trash");
+            } else if let Err(error) = make_folders(self.disk, &at) {
                 self.target_failed(path, &error);
+            }
+        }
+    }
+
+    /// True for what lies in a folder that could not be made.
+    fn is_blocked(&self, path: &Name) -> bool {
+        let within =
+            |folder: &Name| path.as_bytes().strip_prefix(folder.as_bytes()).is_some_and(|r| r.starts_with(b"/"));
+        guard(&self.blocked).iter().any(within)
+    }
+
+    /// By a name between, since both are one name there.
+    fn recased(&self, mirror: &Mirror<'_>) {
+        let mut known = Known::new(mirror);
+        for (n, (from, to, stat)) in self.plan.recased.iter().enumerate() {
+            let (old, new) = (self.target(from), self.target(to));
+            let between = new.with_file_name(format!(".darkslide-case-{n}"));
+            let renamed = self.disk.rename(&old, &between).and_then(|()| {
+                self.disk.rename(&between, &new).inspect_err(|_| {
+                    // What cannot be undone is found again by the next run.
+                    let _ = self.disk.rename(&between, &old);
+                })
+            });
+            match renamed {
+                Err(error) => self.target_failed(to, &error),
+                Ok(()) if stat.kind == Kind::File => {
+                    let hash = known.hash(from, stat);
+                    guard(&self.done).moved_files += Count(1);
+                    self.remember(to, stat, hash);
+                }
+                Ok(()) => {}
             }
         }
     }
@@ -231,19 +273,36 @@ impl Run<'_> {
         }
     }
 
-    fn copies(&self) {
+    /// Two at a time; what was copied is remembered as it comes, so that a run which is cut off has
+    /// not been for nothing.
+    fn copies(&self, mirror: &Mirror<'_>) -> Result<(), MirrorError> {
         let batches = batches(&self.plan.copies);
         let next = AtomicUsize::new(0);
+        let (done, finished) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             for worker in 0..WORKERS.min(batches.len()) {
-                let (next, batches) = (&next, &batches);
+                let (next, batches, done) = (&next, &batches, done.clone());
                 scope.spawn(move || {
                     while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
                         self.batch(batch, worker);
+                        let _ = done.send(());
                     }
                 });
             }
-        });
+            drop(done);
+            let mut last = self.clock.now();
+            for () in finished {
+                let now = self.clock.now();
+                if last.until(now) >= FLUSH_AFTER {
+                    self.disk
+                        .sync_all(self.root)
+                        .map_err(|source| MirrorError::NoTarget { path: self.root.to_path_buf(), source })?;
+                    self.flush(mirror)?;
+                    last = now;
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Copies a batch, syncs once, reads each back and names it.
@@ -253,6 +312,10 @@ impl Run<'_> {
         for (n, one) in batch.iter().enumerate() {
             if self.stopped() {
                 break;
+            }
+            if self.is_blocked(&one.path) {
+                self.fail(&one.path, &"its folder could not be made on the mirror");
+                continue;
             }
             let name = Order::temporary(now, (n * WORKERS + worker) as u64);
             let temporary = path_of(&self.root.join(TEMPORARY), &name);

@@ -21,6 +21,8 @@ pub(crate) struct Copy {
 /// What would be done, in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MirrorPlan {
+    /// Names that the mirror has in another case: from, to; parents first.
+    pub(crate) recased: Vec<(Name, Name, Stat)>,
     /// Folders to be made, parents first.
     pub(crate) folders: Vec<(Name, Stat)>,
     /// Files that were moved: from, to.
@@ -92,7 +94,8 @@ impl MirrorPlan {
 
     /// True if nothing differs.
     pub fn is_empty(&self) -> bool {
-        self.folders.is_empty()
+        self.recased.is_empty()
+            && self.folders.is_empty()
             && self.moves.is_empty()
             && self.trashed.is_empty()
             && self.copies.is_empty()
@@ -114,7 +117,7 @@ impl fmt::Display for MirrorPlan {
             self.trashed_files,
             self.bytes()
         )?;
-        for (from, to, _) in &self.moves {
+        for (from, to, _) in self.recased.iter().chain(&self.moves) {
             writeln!(f, "  move   {from} -> {to}")?;
         }
         for path in &self.trashed {

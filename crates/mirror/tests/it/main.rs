@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot unwrap has failed")]
 
 mod brakes;
+mod cases;
 mod faults;
 mod harness;
 mod model;
