@@ -44,6 +44,16 @@ if ! cmp -s crates/ingest/tests/requirements.txt "$mhl/installed.txt"; then
 fi
 export ASCMHL="$mhl/bin/ascmhl"
 
+# A server that takes mail.
+smtp="$PWD/target/venv/smtp"
+if ! cmp -s crates/notify/tests/requirements.txt "$smtp/installed.txt"; then
+  rm -rf "$smtp"
+  python3 -m venv "$smtp"
+  "$smtp/bin/pip" install -q --no-deps --no-compile --disable-pip-version-check -r crates/notify/tests/requirements.txt
+  cp crates/notify/tests/requirements.txt "$smtp/installed.txt"
+fi
+export SMTP_SINK_PYTHON="$smtp/bin/python"
+
 export CARGO_INCREMENTAL=0
 echo "== format =="
 cargo fmt --all --check

@@ -19,6 +19,7 @@ const LEVELS: &[&[&str]] = &[
         "thaw",
         "restore",
         "audit",
+        "notify",
         "provision",
         "store-dir",
         "store-s3",
