@@ -33,6 +33,7 @@ if [ -z "${DARKSLIDE_SKIP_CONFORMANCE:-}" ] && ! cmp -s conformance/requirements
   "$venv/bin/pip" install -q --no-deps --no-compile --disable-pip-version-check -r conformance/requirements.txt
   cp conformance/requirements.txt "$venv/installed.txt"
 fi
+[ -n "${DARKSLIDE_SKIP_CONFORMANCE:-}" ] || export SNS_SERVER_PYTHON="$venv/bin/python"
 
 # The reference implementation of ASC MHL, which reads our manifests and writes some for us to read.
 mhl="$PWD/target/venv/mhl"
@@ -60,7 +61,7 @@ cargo fmt --all --check
 echo "== clippy =="
 cargo clippy --workspace --all-targets --locked -- -D warnings
 echo "== scripts =="
-python3 -m py_compile tools/recover.py bench/*.py conformance/*.py conformance/topics/*.py
+python3 -m py_compile tools/recover.py bench/*.py conformance/*.py conformance/topics/*.py crates/notify/tests/*.py
 python3 -m unittest discover -q -s bench/tests
 echo "== tests =="
 cargo test --workspace --locked

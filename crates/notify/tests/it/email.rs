@@ -101,7 +101,7 @@ fn a_mail_arrives_whole() {
         assert!(mail.contains(part), "{part} is not in {mail}");
     }
     assert!(mail.contains("Message-ID: <") && mail.contains("@nas.example>"), "{mail}");
-    assert!(mail.contains("Subject: =?utf-8?b?"), "the subject has a letter beyond ASCII: {mail}");
+    assert!(mail.contains("Subject: backup of =?utf-8?b?"), "the subject has a letter beyond ASCII: {mail}");
     assert!(!mail.contains("IMG_1"));
     let asked = Channel { details: Details::Shown, ..channel };
     assert_eq!(send(&asked, &message(Kind::Failure)).why, None);

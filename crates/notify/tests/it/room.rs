@@ -36,7 +36,7 @@ pub fn message(kind: Kind) -> Message {
         job: Some("nächtlich".into()),
         run: Some(7),
         time: Time::from_parts(1_790_000_000, 0),
-        facts: serde_json::json!({"files": 3, "failed": ["IMG_1.CR3"]}).as_object().unwrap().clone(),
+        facts: serde_json::json!({"kind": "backup", "files": 3, "failed": ["IMG_1.CR3"]}).as_object().unwrap().clone(),
         details: vec!["IMG_1.CR3: permission denied".into()],
     };
     compose(&happening, "nas")

@@ -1,7 +1,8 @@
 //! Amazon SNS, against a server that writes down the request; a profile gives the credentials.
 
-use std::path::Path;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use darkslide_notify::{Kind, Sns, Way};
 
@@ -40,6 +41,57 @@ fn in_environment(folder: &Path, name: &str, endpoint: &str) {
     );
 }
 
+/// A Python that has moto: the one that the test command names (then it must be there), or the one of
+/// the tests against other servers.
+fn python() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/venv/conformance/bin/python");
+    let named = std::env::var_os("SNS_SERVER_PYTHON").map(PathBuf::from);
+    if let Some(named) = &named {
+        assert!(named.is_file(), "SNS_SERVER_PYTHON names {}, which is not there", named.display());
+    }
+    let found = named.or(Some(beside)).filter(|path| path.is_file());
+    if found.is_none() {
+        eprintln!("SKIPPED: no server of others that speaks SNS; `ci.sh` makes one, or set SNS_SERVER_PYTHON");
+    }
+    found
+}
+
+#[test]
+fn a_server_of_others_hands_the_message_on() {
+    const NAME: &str = "sns::a_server_of_others_hands_the_message_on";
+    if let Ok(found) = std::env::var("DARKSLIDE_TEST_SNS") {
+        let (endpoint, topic) = found.split_once(' ').unwrap();
+        let way =
+            Sns { topic: topic.into(), region: None, profile: Some("mail".into()), endpoint: Some(endpoint.into()) };
+        assert_eq!(send(&channel(Way::Sns(way.clone())), &message(Kind::Failure)).why, None);
+        let gone = Sns { topic: format!("{topic}-gone"), ..way };
+        let why = send(&channel(Way::Sns(gone)), &message(Kind::Failure)).why.unwrap();
+        assert!(why.contains("NotFound"), "{why}");
+        return;
+    }
+    let Some(python) = python() else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sns_server.py");
+    let mut command = Command::new(python);
+    command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = || -> serde_json::Value {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    };
+    let at = line();
+    let folder = tempfile::tempdir().unwrap();
+    let found = format!("{} {}", at["endpoint"].as_str().unwrap(), at["topic"].as_str().unwrap());
+    in_environment(folder.path(), NAME, &found);
+    let got = line();
+    assert_eq!((&got["TopicArn"], &got["Subject"]), (&at["topic"], &"backup of n?chtlich failed on nas".into()));
+    assert!(got["Message"].as_str().unwrap().contains("`darkslide logs nächtlich --run 7`"), "{got}");
+    assert_eq!(got["MessageAttributes"]["severity"]["Value"], "failure");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 fn topic(endpoint: &str, profile: Option<&str>) -> Sns {
     Sns { topic: TOPIC.into(), region: None, profile: profile.map(str::to_string), endpoint: Some(endpoint.into()) }
 }
@@ -58,7 +110,7 @@ fn a_message_is_published_and_throttling_is_tried_again() {
         for part in [
             "Action=Publish",
             "TopicArn=arn%3Aaws%3Asns%3Aeu-central-1%3A123456789012%3Aphotos",
-            "Subject=n%3Fchtlich%20failed%20on%20nas",
+            "Subject=backup%20of%20n%3Fchtlich%20failed%20on%20nas",
             "Message=The%20job%20could%20not",
             "Value.StringValue=failure",
         ] {

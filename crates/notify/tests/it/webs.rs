@@ -43,7 +43,7 @@ fn a_webhook_posts_the_message_signed_and_with_its_headers() {
     assert_eq!((&body["kind"], &body["severity"]), (&"failure".into(), &"failure".into()));
     assert_eq!((&body["job"], &body["run"], &body["machine"]), (&"nächtlich".into(), &7.into(), &"nas".into()));
     assert_eq!(body["time"], "2026-09-21T14:13:20Z");
-    assert_eq!(body["facts"], serde_json::json!({"files": 3, "failed": 1}));
+    assert_eq!(body["facts"], serde_json::json!({"kind": "backup", "files": 3, "failed": 1}));
     assert!(!String::from_utf8(got.body).unwrap().contains("IMG_1"), "names of photographs stay at home");
 }
 
@@ -217,7 +217,7 @@ fn ntfy_gets_topic_priority_tags_and_token() {
     assert_eq!((&body["topic"], &body["priority"]), (&"photos".into(), &4.into()));
     assert_eq!(
         (&body["title"], &body["tags"]),
-        (&"nächtlich failed on nas".into(), &serde_json::json!(["rotating_light"]))
+        (&"backup of nächtlich failed on nas".into(), &serde_json::json!(["rotating_light"]))
     );
     assert!(body["message"].as_str().unwrap().contains("darkslide logs"));
     let set = Ntfy {
@@ -261,7 +261,7 @@ fn pings_go_to_start_success_and_fail_with_a_body() {
         let got = server.one();
         assert_eq!((got.method.as_str(), got.path.as_str()), ("POST", path));
         let body = String::from_utf8(got.body).unwrap();
-        assert!(body.starts_with("nächtlich failed on nas\n") && !body.contains("IMG_1"), "{body}");
+        assert!(body.starts_with("backup of nächtlich failed on nas\n") && !body.contains("IMG_1"), "{body}");
     }
     let mute = channel(Way::Ping(Ping { start: Begins::Untold, ..check }));
     assert_eq!(signal(&mute, Signal::Start, &message(Kind::Failure)).why, None);
