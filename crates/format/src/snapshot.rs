@@ -6,8 +6,10 @@ use darkslide_words::{Bytes, Count, Name, ObjectId, ObjectName, RepositoryId, Ti
 use serde::{Deserialize, Serialize};
 
 use crate::limits::REFS_CHAIN_MAX;
+use crate::signed::DocType;
 use crate::tree::{Entry, EntryKind};
-use crate::{FormatError, canon};
+use crate::trust::{Standing, Trust};
+use crate::{FormatError, canon, names};
 
 /// What a run saw and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -58,6 +60,9 @@ pub struct Snapshot {
     pub repository: RepositoryId,
     /// The library's root.
     pub root: Entry,
+    /// Words that the user gave it, for retention.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// The instant, in whole milliseconds.
     pub time: Time,
     /// Program and version.
@@ -86,18 +91,27 @@ pub struct Refs {
     /// Another refs object, whose packs count too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<ObjectId>,
+    /// Whether the snapshot is complete; absent in those of before retention.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<bool>,
     /// Required features.
     pub features: Vec<String>,
     /// Format version.
     pub format: u32,
     /// Name of the job.
     pub job: String,
+    /// The job's snapshot before: so the writer vouches for that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<ObjectName>,
     /// Packs of the base that are not needed any more.
     pub remove: Vec<ObjectName>,
     /// Repository.
     pub repository: RepositoryId,
     /// The snapshot's time.
     pub snapshot_time: Time,
+    /// The snapshot's tags.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Who wrote it.
     pub writer: WriterId,
 }
@@ -139,7 +153,7 @@ pub struct Condemned {
     pub features: Vec<String>,
     /// Format version.
     pub format: u32,
-    /// The condemned pack.
+    /// The condemned pack or refs object, or the snapshot that was forgotten.
     pub object: ObjectName,
     /// Repository.
     pub repository: RepositoryId,
@@ -151,5 +165,19 @@ impl Condemned {
     /// Parses and checks a payload.
     pub fn parse(payload: &[u8], repository: RepositoryId) -> Result<Self, FormatError> {
         canon::checked("condemned", payload, Some(repository))
+    }
+
+    /// A tombstone of this object.
+    pub fn new(repository: RepositoryId, object: ObjectName, time: Time) -> Self {
+        Self { features: Vec::new(), format: crate::FORMAT, object, repository, time }
+    }
+
+    /// Reads `condemned/<id>` as it lies in a store: what it condemns, if whoever
+    /// signed it may. A forged one is nothing.
+    pub fn valid(trust: &Trust, id: ObjectId, bytes: &[u8]) -> Option<Self> {
+        let (verified, standing) = trust.by_writer(DocType::Condemned, bytes).ok()?;
+        let may = standing == Standing::Trusted || trust.is_owner(&verified.signer);
+        let doc = Self::parse(verified.payload, trust.repository()).ok().filter(|_| may)?;
+        (names::parse(&doc.object).and_then(|p| p.id) == Some(id)).then_some(doc)
     }
 }

@@ -112,12 +112,15 @@ fn documents_are_canonical() {
     check(&Refs {
         add: vec![object.clone()],
         base: Some(id),
+        complete: Some(true),
         features: Vec::new(),
         format: 1,
         job: "photos".into(),
+        predecessor: Some(object.clone()),
         remove: vec![object.clone()],
         repository,
         snapshot_time: Time(1),
+        tags: vec!["delivered".into()],
         writer,
     });
     check(&Condemned { features: Vec::new(), format: 1, object: object.clone(), repository, time: Time(1) });
@@ -133,6 +136,7 @@ fn documents_are_canonical() {
         refs: id,
         repository,
         root: Entry::bare(EntryKind::Dir, Name::from("x"), 0o40755),
+        tags: vec!["delivered".into()],
         time: Time(1),
         tool: "t".into(),
         writer,
