@@ -1,6 +1,7 @@
 //! The copy: one read of the source feeds the hash and every target; what was written is read
 //! back past the page cache and compared before it gets its name.
 
+use std::cell::RefCell;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -84,7 +85,8 @@ fn read(
     let stat = file.stat().map_err(CopyError::Unreadable)?;
     let sparse = stat.allocated < stat.size;
     let mut hasher = blake3::Hasher::new();
-    let mut space = vec![0; PIECE.min(stat.size as usize + 1)];
+    // One more than there is, so that the end shows in the same read.
+    let mut space = Space::new(usize::try_from(stat.size).unwrap_or(PIECE).saturating_add(1));
     let mut total = 0u64;
     loop {
         let got = fill(&mut *file, &mut space).map_err(CopyError::Unreadable)?;
@@ -106,6 +108,45 @@ fn read(
         return Err(CopyError::Changed);
     }
     Ok((ContentHash::new(*hasher.finalize().as_bytes()), stat))
+}
+
+thread_local! {
+    /// Memory for one piece, used again by the next file: clearing it costs more than a small file.
+    static SPARE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Memory for a piece of a file.
+struct Space {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Space {
+    /// Room for so much, a piece at the most.
+    fn new(len: usize) -> Self {
+        let mut bytes = SPARE.take();
+        bytes.resize(PIECE, 0);
+        Self { bytes, len: len.min(PIECE) }
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        let _ = SPARE.try_with(|spare| spare.replace(std::mem::take(&mut self.bytes)));
+    }
+}
+
+impl std::ops::Deref for Space {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+impl std::ops::DerefMut for Space {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.len]
+    }
 }
 
 /// Reads until the space is full or the file ends.
@@ -205,7 +246,7 @@ pub fn hash_cached(disk: &dyn Disk, path: &Path, seen: &mut dyn FnMut(&[u8]) -> 
 
 fn hash(from: &mut dyn Read, seen: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<ContentHash> {
     let mut hasher = blake3::Hasher::new();
-    let mut space = vec![0; PIECE];
+    let mut space = Space::new(PIECE);
     loop {
         let got = fill(from, &mut space)?;
         hasher.update(&space[..got]);

@@ -84,12 +84,15 @@ impl Disk for RealDisk {
     }
 
     fn open_uncached(&self, path: &Path) -> io::Result<Box<dyn Read>> {
+        let (file, direct) = match open_flags(path, OFlags::DIRECT) {
+            Ok(file) => (file, true),
+            Err(_) => (open_flags(path, OFlags::empty())?, false),
+        };
         // What is dirty cannot be dropped; whoever asks has synced it.
-        let plain = open_flags(path, OFlags::empty())?;
-        let _ = rustix::fs::fadvise(&plain, 0, None, rustix::fs::Advice::DontNeed);
-        match open_flags(path, OFlags::DIRECT) {
-            Ok(direct) => Ok(Box::new(Direct::new(direct, plain))),
-            Err(_) => Ok(Box::new(plain)),
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
+        match direct {
+            true => Ok(Box::new(Direct::new(file)?)),
+            false => Ok(Box::new(file)),
         }
     }
 
@@ -254,35 +257,39 @@ impl Sink for Writing {
 
 /// Reads past the page cache, in aligned pieces.
 struct Direct {
-    direct: Option<File>,
-    plain: File,
+    file: File,
     space: Vec<u8>,
+    /// Bytes of one read: no more than the file has.
+    piece: usize,
     /// What of `space` is read and not yet given.
     ready: std::ops::Range<usize>,
     at: u64,
+    ended: bool,
 }
 
 impl Direct {
-    fn new(direct: File, plain: File) -> Self {
-        Self { direct: Some(direct), plain, space: vec![0; DIRECT + ALIGN], ready: 0..0, at: 0 }
+    fn new(file: File) -> io::Result<Self> {
+        // One more than there is, so that the end shows in the same read.
+        let len = usize::try_from(file.metadata()?.len()).unwrap_or(DIRECT).saturating_add(1);
+        let piece = len.next_multiple_of(ALIGN).min(DIRECT);
+        Ok(Self { file, space: vec![0; piece + ALIGN], piece, ready: 0..0, at: 0, ended: false })
     }
 
     fn more(&mut self) -> io::Result<()> {
         use std::os::unix::fs::FileExt as _;
         let from = self.space.as_ptr().align_offset(ALIGN).min(ALIGN);
-        let piece = &mut self.space[from..from + DIRECT];
+        let piece = &mut self.space[from..from + self.piece];
         // Direct reads stay aligned until the end of the file, where one comes short.
-        let got = match &self.direct {
-            Some(file) if self.at.is_multiple_of(ALIGN as u64) => match file.read_at(piece, self.at) {
-                // The file system takes the flag and not the reads.
-                Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
-                    self.direct = None;
-                    self.plain.read_at(piece, self.at)?
-                }
-                other => other?,
-            },
-            _ => self.plain.read_at(piece, self.at)?,
+        let got = match self.file.read_at(piece, self.at) {
+            // The file system takes the flag and not the reads.
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                let flags = rustix::fs::fcntl_getfl(&self.file)?;
+                rustix::fs::fcntl_setfl(&self.file, flags - OFlags::DIRECT)?;
+                self.file.read_at(piece, self.at)?
+            }
+            other => other?,
         };
+        self.ended = got == 0 || got < piece.len() && self.at + got as u64 >= self.file.metadata()?.len();
         self.at += got as u64;
         self.ready = from..from + got;
         Ok(())
@@ -291,7 +298,7 @@ impl Direct {
 
 impl Read for Direct {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.ready.is_empty() {
+        if self.ready.is_empty() && !self.ended {
             self.more()?;
         }
         let len = self.ready.len().min(buf.len());

@@ -46,6 +46,11 @@ fn is_no_library(name: &Name) -> bool {
     bytes.starts_with(b".Trash-") || NO_LIBRARY.iter().any(|not| bytes == not.as_bytes())
 }
 
+/// A copy that is not verified yet.
+fn is_part(name: &Name) -> bool {
+    name.as_bytes().starts_with(b".darkslide-part-")
+}
+
 /// A name as a file system sees it that tells no cases.
 fn folded(name: &Name) -> Vec<u8> {
     match std::str::from_utf8(name.as_bytes()) {
@@ -150,7 +155,7 @@ impl<'c> Comparison<'c> {
         let mut out = Listed::new();
         for (name, stat) in listed {
             match stat {
-                _ if path.is_empty() && is_no_library(&name) => {}
+                _ if path.is_empty() && is_no_library(&name) || is_part(&name) => {}
                 Ok(stat) if stat.kind == Kind::Special => {
                     self.mirror.observer.note(&format!("{}: neither file, folder nor link", path.join(&name)));
                 }
@@ -173,6 +178,10 @@ impl<'c> Comparison<'c> {
         let mut out = Listed::new();
         for (name, stat) in listed {
             if path.is_empty() && is_no_library(&name) || name.as_bytes() == b"@eaDir" {
+                continue;
+            }
+            if is_part(&name) {
+                self.plan.leftovers.push(path.join(&name));
                 continue;
             }
             let stat = stat.map_err(|source| MirrorError::NoTarget { path: path_of(&root, &name), source })?;

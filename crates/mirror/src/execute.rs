@@ -20,7 +20,7 @@ use crate::trash::{Kept, Trash, expire};
 use crate::{Mirror, MirrorError, Observer, Progress, TEMPORARY, parent};
 
 /// Files and bytes that are made durable by one sync.
-const BATCH_FILES: usize = 256;
+const BATCH_FILES: usize = 1024;
 const BATCH_BYTES: u64 = 512 << 20;
 /// Copies under way.
 const WORKERS: usize = 2;
@@ -110,6 +110,7 @@ pub fn execute(mirror: &Mirror<'_>, plan: &MirrorPlan, kept: &Kept) -> Result<Mi
         Ok(bytes) => guard(&run.done).expired = bytes,
         Err(error) => mirror.observer.note(&format!("old trash could not be removed: {error}")),
     }
+    run.sweep();
     run.recased(mirror);
     run.folders();
     run.moves(mirror);
@@ -192,6 +193,16 @@ impl Run<'_> {
                 self.fail(path, &"a symbolic link is in the way on the mirror and could not be moved to the trash");
             } else if let Err(error) = make_folders(self.disk, &at) {
                 self.target_failed(path, &error);
+            }
+        }
+    }
+
+    /// Removes what a run that died left unverified.
+    fn sweep(&self) {
+        for path in &self.plan.leftovers {
+            match self.disk.remove_file(&self.target(path)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => self.target_failed(path, &error),
+                _ => {}
             }
         }
     }
@@ -318,7 +329,8 @@ impl Run<'_> {
                 continue;
             }
             let name = Order::temporary(now, (n * WORKERS + worker) as u64);
-            let temporary = path_of(&self.root.join(TEMPORARY), &name);
+            // In its own folder: file systems keep the files of a folder together from the start.
+            let temporary = self.target(&parent(&one.path).join(&name));
             if let Some((stat, hash)) = self.write(one, &temporary) {
                 written.push((one, temporary, stat, hash));
             }

@@ -21,6 +21,8 @@ pub(crate) struct Copy {
 /// What would be done, in this order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MirrorPlan {
+    /// Unverified copies that a run which died left on the mirror.
+    pub(crate) leftovers: Vec<Name>,
     /// Names that the mirror has in another case: from, to; parents first.
     pub(crate) recased: Vec<(Name, Name, Stat)>,
     /// Folders to be made, parents first.
@@ -94,7 +96,8 @@ impl MirrorPlan {
 
     /// True if nothing differs.
     pub fn is_empty(&self) -> bool {
-        self.recased.is_empty()
+        self.leftovers.is_empty()
+            && self.recased.is_empty()
             && self.folders.is_empty()
             && self.moves.is_empty()
             && self.trashed.is_empty()

@@ -109,7 +109,7 @@ fn collect(root: &Path, folder: &Path, out: &mut BTreeMap<String, (char, u32, i6
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-        if name.starts_with(".darkslide-t") {
+        if name.starts_with(".darkslide-t") || name.contains(".darkslide-part-") {
             continue;
         }
         let meta = std::fs::symlink_metadata(&path).unwrap();

@@ -139,3 +139,15 @@ fn a_mirror_that_was_filled_by_hand_is_taken_over() {
     let done = world.run(&RealDisk, &limits(&[])).unwrap();
     assert_eq!((done.new_files.0, done.bytes.0), (0, 0), "{done:?}");
 }
+
+#[test]
+fn what_a_run_that_died_left_unverified_is_swept_and_never_copied() {
+    let world = World::new();
+    world.write("library/a/IMG_1.CR3", b"one");
+    world.write("library/a/.darkslide-part-1-1", b"a restore that died here");
+    world.write("mirror/a/.darkslide-part-2-2", b"half");
+    world.run(&RealDisk, &limits(&[])).unwrap();
+    assert!(!world.path("mirror/a/.darkslide-part-2-2").exists());
+    assert!(!world.path("mirror/a/.darkslide-part-1-1").exists());
+    assert_eq!(std::fs::read(world.path("mirror/a/IMG_1.CR3")).unwrap(), b"one");
+}
