@@ -2,8 +2,9 @@
 """Times the mirror beside cp, rsync and rclone: first copy and unchanged run, on the photo library
 and on very many small files. Prints Markdown. See README.md beside this file.
 
-Darkslide reads back what it wrote, past the page cache, and makes it durable; the others do
-neither, so beside each first copy stands the same with a `sync` at its end.
+Darkslide reads back what it wrote, past the page cache, and makes it durable. The others do neither,
+so each first copy of theirs ends with a `sync`, and one row does the same work with stock tools: copy,
+sync, read back from the disk, compare.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import trees
 from library import Library
 from measure import Job, Measured, Stopwatch
 
+COMPARED = "cp and compare"
 _PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -44,7 +46,7 @@ def main() -> int:
 
 
 def _tools(options) -> list[str]:
-    found = [tool for tool in ("cp", "rsync", "rclone") if shutil.which(tool)]
+    found = [tool for tool in ("cp", COMPARED, "rsync", "rclone") if shutil.which(tool.split()[0])]
     return [*found, str(options.darkslide)]
 
 
@@ -83,6 +85,11 @@ def _jobs(tool: str, home: Path, source: Path, target: Path) -> tuple[Job, Job]:
     if tool == "cp":
         job = ["cp", "-a", f"{source}/.", str(target)]
         return Job([[*synced, *job]]), Job([["cp", "-au", f"{source}/.", str(target)]])
+    if tool == COMPARED:
+        evict = f'"{sys.executable}" "{Path(__file__).resolve().parent / "evict.py"}"'
+        whole = f'cp -a "$1/." "$2" && sync -f "$2" && {evict} "$2" && diff -r --no-dereference "$1" "$2"'
+        job = ["sh", "-c", whole, "sh", str(source), str(target)]
+        return Job([job]), Job([["cp", "-au", f"{source}/.", str(target)]])
     if tool == "rsync":
         job = ["rsync", "-a", f"{source}/", f"{target}/"]
     elif tool == "rclone":

@@ -1,13 +1,24 @@
 //! Arguments: parsed here, resolved in `commands`.
 
+mod check;
+mod config;
+mod jobs;
+mod json;
 mod local;
+mod notify;
+mod retention;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use darkslide_words::{Money, Tier};
 
+pub use check::{Audit, By, Copies, Repair, Scrub};
+pub use config::ConfigCommand;
+pub use jobs::{Daemon, Logs, Run, Schedule, ScheduleCommand, Service, ServiceKind};
 pub use local::{CardCommand, Ingest, Mirror};
+pub use notify::NotifyCommand;
+pub use retention::{Forget, Prune};
 
 /// Photographs from the memory card to a cold archive that lasts decades, and back.
 #[derive(Debug, Parser)]
@@ -48,6 +59,11 @@ pub enum Command {
     Mirror(Mirror),
     /// Lightroom's and other programs' catalogs in the library: sound? anything missing?
     Catalogs(Json),
+    /// A check-up of this machine and its stores: each finding with what to do about it
+    Doctor(Json),
+    /// The configuration: does it hold together, what counts, what does a key mean
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Back up a library: what is new or changed is sealed and stored
     Backup(Backup),
     /// List snapshots
@@ -79,6 +95,25 @@ pub enum Command {
     Audit(Audit),
     /// Read objects and check every byte against its name
     Scrub(Scrub),
+    /// Mend what is missing or damaged: from parity, another store, or the library
+    Repair(Repair),
+    /// How many verified copies there are of each photograph, on which media, and whether that is enough
+    Copies(Copies),
+    /// Drop snapshots that no rule of their job keeps
+    Forget(Forget),
+    /// Free what no snapshot needs: condemned first, deleted after the grace period
+    Prune(Prune),
+    /// Run a job of the configuration now
+    Run(Run),
+    /// Jobs, with their last and next runs; have the system start them
+    Schedule(Schedule),
+    /// Run jobs on their schedule, and ingest cards that are put in
+    Daemon(Daemon),
+    /// Messages to people: do they arrive?
+    #[command(subcommand)]
+    Notify(NotifyCommand),
+    /// What ran, how it ended, and what it wrote down
+    Logs(Logs),
     /// Keys: make them, print them, decide who can open photographs
     #[command(subcommand)]
     Key(Key),
@@ -199,6 +234,9 @@ pub struct Backup {
     /// Bytes a second to buckets at most, such as 2MB
     #[arg(long, value_name = "RATE")]
     pub limit_upload: Option<String>,
+    /// Word that the snapshot carries, for retention (may be given several times)
+    #[arg(long, value_name = "TAG", value_parser = tag)]
+    pub tag: Vec<String>,
     #[command(flatten)]
     pub json: Json,
 }
@@ -291,6 +329,11 @@ pub struct Thawing {
 
 fn tier(text: &str) -> Result<Tier, String> {
     Tier::from_name(text).ok_or_else(|| "bulk, standard or expedited".into())
+}
+
+fn tag(text: &str) -> Result<String, String> {
+    let fits = !text.trim().is_empty() && text.len() <= 100 && !text.contains(char::is_control);
+    fits.then(|| text.to_string()).ok_or_else(|| "a word of at most 100 bytes".into())
 }
 
 fn money(text: &str) -> Result<Money, String> {
@@ -450,38 +493,6 @@ pub struct Coldsim {
     pub enforce: bool,
 }
 
-#[derive(Debug, Args)]
-pub struct Audit {
-    /// Renew the Object Lock of what is still needed for so many days (its own identity; priced first)
-    #[arg(long, value_name = "DAYS")]
-    pub extend_locks: Option<u32>,
-    /// Have the stores compute the checksums of all packs where they lie, without a thaw (S3 Batch
-    /// Operations; priced first). Run again later to read the result
-    #[arg(long)]
-    pub cold_checksums: bool,
-    /// Spend what the quote says without asking
-    #[arg(long)]
-    pub yes: bool,
-    #[command(flatten)]
-    pub identity: Identity,
-    #[command(flatten)]
-    pub json: Json,
-}
-
-#[derive(Debug, Args)]
-pub struct Scrub {
-    /// Read every object
-    #[arg(long, conflicts_with = "sample")]
-    pub all: bool,
-    /// Read this share of the objects, picked at random
-    #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub sample: u8,
-    #[command(flatten)]
-    pub identity: Identity,
-    #[command(flatten)]
-    pub json: Json,
-}
-
 #[derive(Debug, Subcommand)]
 pub enum Key {
     /// Make an owner's identity file
@@ -551,35 +562,4 @@ pub enum Writer {
         #[command(flatten)]
         identity: Identity,
     },
-}
-
-impl Cli {
-    /// True if the user wants JSON.
-    pub fn json(&self) -> bool {
-        match &self.command {
-            Command::Status(json) => json.json,
-            Command::Backup(a) => a.json.json,
-            Command::Ingest(a) => a.json.json,
-            Command::Card(CardCommand::Check { json, .. } | CardCommand::VerifyMhl { json, .. }) => json.json,
-            Command::Card(CardCommand::List(json)) | Command::Catalogs(json) => json.json,
-            Command::Mirror(a) => a.json.json,
-            Command::Snapshots(a) => a.json.json,
-            Command::Ls(a) => a.browse.json.json,
-            Command::Find(a) => a.browse.json.json,
-            Command::Diff(a) => a.browse.json.json,
-            Command::Restore(a) => a.json.json,
-            Command::Quote(Quote::Restore { browse, .. }) => browse.json.json,
-            Command::Quote(Quote::Backup { json, .. } | Quote::Prune(json)) => json.json,
-            Command::Thaw(ThawCommand::List(json)) => json.json,
-            Command::Thaw(ThawCommand::Wait { json, .. } | ThawCommand::Cancel { json, .. }) => json.json,
-            Command::Thaw(ThawCommand::Upgrade { json, .. } | ThawCommand::Confirm { json, .. }) => json.json,
-            Command::Drill(a) => a.json.json,
-            Command::Cost(a) => a.json.json,
-            Command::Store(StoreCommand::Check { json, .. }) => json.json,
-            Command::Audit(a) => a.json.json,
-            Command::Scrub(a) => a.json.json,
-            Command::Key(Key::List(json)) | Command::Writer(Writer::List(json)) => json.json,
-            _ => false,
-        }
-    }
 }

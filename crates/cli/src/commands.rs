@@ -4,11 +4,20 @@ mod browse;
 mod check;
 mod cold;
 mod coldsim;
+mod daemon;
+mod config;
+mod doctor;
 mod drill;
+mod jobs;
 mod keys;
 mod local;
+mod logs;
 mod loss;
 mod money;
+mod notify;
+mod retention;
+mod service;
+mod repair;
 mod setup;
 mod stores;
 mod work;
@@ -37,6 +46,8 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Card(command) => local::card(config, command),
         Command::Mirror(args) => local::mirror(config, args),
         Command::Catalogs(json) => local::catalogs(config, &json),
+        Command::Config(command) => config::config(config, command),
+        Command::Doctor(json) => doctor::run(config, json.json),
         Command::Backup(args) => work::backup(config, args),
         Command::Restore(args) => work::restore(config, args),
         Command::Snapshots(args) => browse::snapshots(config, &args),
@@ -45,6 +56,10 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Diff(args) => browse::diff(config, &args),
         Command::Audit(args) => check::audit(config, &args),
         Command::Scrub(args) => check::scrub(config, &args),
+        Command::Repair(args) => repair::repair(config, &args),
+        Command::Copies(args) => repair::copies(config, &args),
+        Command::Forget(args) => retention::forget(config, args),
+        Command::Prune(args) => retention::prune(config, args),
         Command::Key(args) => keys::key(config, args),
         Command::Writer(args) => keys::writer(config, args),
         Command::Coldsim(args) => coldsim::run(args),
@@ -55,5 +70,10 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Thaw(args) => cold::thaw(config, args),
         Command::Cost(args) => money::cost(config, args),
         Command::Drill(args) => drill::run(config, args),
+        Command::Run(args) => jobs::run(config, &args),
+        Command::Schedule(args) => jobs::schedule(config, &args),
+        Command::Daemon(args) => daemon::run(config, &args),
+        Command::Logs(args) => logs::logs(config, &args),
+        Command::Notify(command) => notify::notify(config, command),
     }
 }

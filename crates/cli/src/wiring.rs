@@ -17,14 +17,14 @@ pub struct Opener;
 impl StoreOpener for Opener {
     fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
         match &settings.path {
-            Some(path) => Ok(Arc::new(DirStore::create(path)?)),
+            Some(path) => Ok(Arc::new(DirStore::create(path)?.with_parity(settings.parity_percent()))),
             None => Ok(Arc::new(buckets::create(settings)?)),
         }
     }
 
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
         match &settings.path {
-            Some(path) => Ok(Arc::new(DirStore::open(path, &*clock())?)),
+            Some(path) => Ok(Arc::new(DirStore::open(path, &*clock())?.with_parity(settings.parity_percent()))),
             None => Ok(Arc::new(buckets::open(settings)?)),
         }
     }
@@ -52,10 +52,17 @@ pub fn config_path(given: Option<PathBuf>) -> PathBuf {
 /// The engine of a configuration.
 pub fn engine(config: Option<PathBuf>) -> Result<Engine, EngineError> {
     let engine = Engine::load(&config_path(config), opener(), clock())?;
-    Ok(match PRICES.get() {
+    let engine = match PRICES.get() {
         Some(file) => engine.with_prices(file),
         None => engine,
-    })
+    };
+    let engine = engine.notifying(&host(), Arc::new(interrupted));
+    // A catalog that cannot be opened is told of by whatever needs it.
+    for run in engine.notice_cut_off().unwrap_or_default() {
+        let name = run.task.as_ref().unwrap_or(&run.job);
+        eprintln!("Run {}, {} of {name}, begun {}, was cut off; the next run goes on.", run.id, run.kind, run.started.local());
+    }
+    Ok(engine)
 }
 
 static PRICES: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
@@ -69,6 +76,11 @@ pub fn set_prices(file: PathBuf) {
 /// The engine for work with an identity: with each store's `reader_profile`.
 pub fn reader(config: Option<PathBuf>) -> Result<Engine, EngineError> {
     Ok(engine(config)?.for_reading())
+}
+
+/// The engine for audits: with each store's `auditor_profile`.
+pub fn auditor(config: Option<PathBuf>) -> Result<Engine, EngineError> {
+    Ok(engine(config)?.for_auditing())
 }
 
 /// Name of this machine.

@@ -53,6 +53,14 @@ pub enum EngineError {
         /// What there is.
         known: String,
     },
+    /// A key that the configuration does not have.
+    #[error("there is no key `{key}`: {hint}")]
+    NoKey {
+        /// What was asked for.
+        key: String,
+        /// What may have been meant.
+        hint: String,
+    },
     /// A file of ours.
     #[error("{what} {path}: {source}")]
     Io {
@@ -68,6 +76,33 @@ pub enum EngineError {
     Exposed {
         /// Which file.
         path: PathBuf,
+    },
+    /// Whoever is asked before a run said no.
+    #[error("{job} was kept from running: {why}")]
+    Vetoed {
+        /// Which job.
+        job: String,
+        /// Why.
+        why: String,
+    },
+    /// This machine does not hold what a job needs.
+    #[error("the job `{job}` needs the {role}'s part, and this machine does not hold it: {why}")]
+    NotHere {
+        /// Which job.
+        job: String,
+        /// Which role.
+        role: &'static str,
+        /// What is missing, and where it belongs.
+        why: String,
+    },
+    /// A daemon is at work.
+    #[error("a daemon is at work with this configuration: it runs what is due")]
+    DaemonRuns,
+    /// It comes with a later version.
+    #[error("{what} is not available in this version of Darkslide")]
+    NotAvailable {
+        /// What.
+        what: String,
     },
     /// Another run holds the lock.
     #[error("another run of Darkslide is going on with this configuration; try again when it is done")]
@@ -294,8 +329,14 @@ impl EngineError {
         use darkslide_snapshot::SnapshotError;
         use darkslide_store::StoreError;
         match self {
-            Self::NoConfig { .. } | Self::BadConfig { .. } | Self::NoJob { .. } | Self::Rule(_) => ErrorKind::Config,
+            Self::NoConfig { .. }
+            | Self::BadConfig { .. }
+            | Self::NoJob { .. }
+            | Self::NotHere { .. }
+            | Self::NotAvailable { .. }
+            | Self::Rule(_) => ErrorKind::Config,
             Self::ConfigExists { .. }
+            | Self::NoKey { .. }
             | Self::Founded { .. }
             | Self::NeedIdentity { .. }
             | Self::WrongIdentity
@@ -312,6 +353,7 @@ impl EngineError {
             | Self::NoSuch { .. }
             | Self::LastRecipient { .. }
             | Self::Running
+            | Self::DaemonRuns
             | Self::Pattern(_)
             | Self::Format(darkslide_format::FormatError::BadRecipient { .. })
             | Self::Chunk(darkslide_restore::ChunkError::NotCached { .. })
@@ -323,9 +365,11 @@ impl EngineError {
             | Self::Format(_) => ErrorKind::Integrity,
             Self::Snapshot(SnapshotError::LibraryEmpty { .. })
             | Self::DrillTooDear { .. }
+            | Self::Vetoed { .. }
             | Self::Mirror(darkslide_mirror::MirrorError::Braked { .. })
             | Self::Thaw(darkslide_thaw::ThawError::OverBudget(_))
             | Self::Store(StoreError::OverBudget { .. })
+            | Self::Audit(AuditError::Store(StoreError::OverBudget { .. }))
             | Self::Snapshot(SnapshotError::Store(StoreError::OverBudget { .. }))
             | Self::Snapshot(SnapshotError::NoStore(StoreError::OverBudget { .. })) => ErrorKind::Refused,
             Self::Snapshot(SnapshotError::Cancelled)

@@ -143,7 +143,7 @@ impl Engine {
         settings.save_new()?;
         let owner = canon::encode(owner.public().as_bytes());
         let founded = Founded { repository, config: settings.path.clone(), recipients, owner };
-        Ok((Self { settings, opener, clock, reads: false }, founded))
+        Ok((Self::new(settings, opener, clock), founded))
     }
 }
 
@@ -218,11 +218,18 @@ fn settings_for(options: &InitOptions, repository: RepositoryId, owner: &SecretK
             library: absolute(&options.library),
             ..BackupSettings::default()
         }],
+        prune: Default::default(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),
         ingest: Default::default(),
+        copies: crate::CopiesSettings::default(),
         safe: Default::default(),
         mirrors: Vec::new(),
+        jobs: Vec::new(),
+        daemon: Default::default(),
+        logs: Default::default(),
+        notify: Vec::new(),
+        hooks: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use darkslide_catalog::{Catalog, DirId, FileRow, PackState, RunOutcome};
+use darkslide_catalog::{Catalog, DirId, FileRow, PackState};
 use darkslide_disk::RealDisk;
 use darkslide_format::canon;
 use darkslide_format::tree::Entry;
@@ -13,10 +13,12 @@ use darkslide_ingest::{
     check_places, hash_card, ingest, plan, read_facts, scan, verdict, volume_of,
 };
 use darkslide_store::list_all;
-use darkslide_words::{ContentHash, Name};
+use darkslide_words::{ContentHash, Count, Name};
 
 use crate::local_settings::TEMPLATE;
+use crate::media::{medium, store_medium};
 use crate::observe::IngestObserver;
+use crate::runs::Account;
 use crate::{Engine, EngineError, founding};
 
 /// How cards are ingested.
@@ -96,37 +98,24 @@ impl Engine {
         let planned = self.plan_ingest(options)?;
         let catalog = Catalog::open(&self.catalog_path())?;
         let labels: Vec<&str> = planned.iter().map(|(card, _)| card.volume.label.as_str()).collect();
-        let run = catalog.begin_run(&labels.join(", "), "ingest", self.clock.now())?;
-        if planned.iter().any(|(_, plan)| plan.counted) {
-            let next = planned.iter().map(|(_, plan)| plan.counter).max().unwrap_or(1);
-            catalog.set_meta(COUNTER, next.to_string().as_bytes())?;
-        }
-        let work = Ingest {
-            disk: &RealDisk,
-            catalog: &self.catalog_path(),
-            clock: &*self.clock,
-            observer,
-            targets: self.targets(options)?,
-            host: options.host.clone(),
-            tool: ("darkslide".into(), env!("CARGO_PKG_VERSION").into()),
-        };
-        let done = ingest(&work, &planned);
-        let now = self.clock.now();
-        let done = match done {
-            Ok(done) => done,
-            Err(error) => {
-                catalog.end_run(run, now, RunOutcome::Failed, &error.to_string())?;
-                return Err(error.into());
+        self.recorded(&labels.join(", "), "ingest", |run| {
+            if planned.iter().any(|(_, plan)| plan.counted) {
+                let next = planned.iter().map(|(_, plan)| plan.counter).max().unwrap_or(1);
+                catalog.set_meta(COUNTER, next.to_string().as_bytes())?;
             }
-        };
-        let whole = done.iter().all(Ingested::is_whole);
-        for failure in done.iter().flat_map(|card| &card.failures) {
-            catalog.add_failure(run, &failure.path, &failure.reason)?;
-        }
-        let copied: u64 = done.iter().map(|card| card.copied.0).sum();
-        let outcome = if whole { RunOutcome::Complete } else { RunOutcome::Incomplete };
-        catalog.end_run(run, now, outcome, &format!("{copied} files copied"))?;
-        Ok(done)
+            let work = Ingest {
+                disk: &RealDisk,
+                catalog: &self.catalog_path(),
+                clock: &*self.clock,
+                observer: &run.watch(observer, self.stop.as_deref()),
+                targets: self.targets(options)?,
+                host: options.host.clone(),
+                tool: ("darkslide".into(), env!("CARGO_PKG_VERSION").into()),
+            };
+            let done = ingest(&work, &planned)?;
+            let account = account(&done);
+            Ok((done, account))
+        })
     }
 
     /// For each file of a card, where verified copies are; and whether it may be formatted. Every
@@ -138,10 +127,16 @@ impl Engine {
         let hashes = hash_card(&RealDisk, &catalog, &card, observer, now)?;
         let sizes: BTreeSet<u64> = card.files.iter().map(|file| file.stat.size).collect();
         let mut shelves = Vec::new();
+        // A folder that is taken for a card is on some disk by its nature.
+        let own = card.volume.is_mounted().then(|| medium(&card.volume.root));
         for (place, kind, off_site) in self.places()? {
             // A card within a library would be its own copy.
             apart(&place.root, &card.volume.root)?;
             let medium = medium(&place.root);
+            if own.as_ref() == Some(&medium) {
+                observer.note(&format!("{}: it lies on the card's own medium and counts for nothing", place.label));
+                continue;
+            }
             shelves.push((Shelf::new(&RealDisk, place, &sizes)?, (kind, medium, off_site)));
         }
         let mut copies = check_places(&RealDisk, &catalog, &card, &hashes, &shelves, now)?;
@@ -153,6 +148,7 @@ impl Engine {
         }
         let row = catalog.card(&card.volume.id, &card.volume.label, now)?;
         catalog.set_verdict(row.id, &said.to_string())?;
+        self.tell_card_safe(&card.volume.label, &said);
         Ok(said)
     }
 
@@ -196,10 +192,11 @@ impl Engine {
                 return Ok(());
             }
         };
+        // By its prefixes: a snapshot is put where all that it needs is.
         let mut listed: Vec<(String, bool, BTreeMap<String, u64>)> = Vec::new();
         for store in &repo.reached.stores {
             let mut names = BTreeMap::new();
-            for prefix in ["packs/", "warm/"] {
+            for prefix in ["packs/", "warm/", "snapshots/"] {
                 let all = list_all(&**store, prefix)?;
                 names.extend(all.into_iter().map(|one| (one.name.as_str().to_string(), one.size.0)));
             }
@@ -215,6 +212,10 @@ impl Engine {
             |job: &str| last(job).is_some_and(|run| matches!(run.outcome.as_deref(), Some("complete" | "incomplete")));
         let unfinished: BTreeSet<String> =
             self.settings.backups.iter().map(|job| job.name.clone()).filter(|job| !whole(job)).collect();
+        let mut last_snapshot = BTreeMap::new();
+        for job in &self.settings.backups {
+            last_snapshot.insert(&job.name, catalog.job(&job.name)?.snapshot);
+        }
         let memory = LibraryMemory::new(catalog);
         for file in &card.files {
             let Some(Ok(hash)) = hashes.get(&file.path) else { continue };
@@ -231,16 +232,18 @@ impl Engine {
                         continue;
                     }
                     let needs = pack_names(catalog, &row)?;
+                    let Some(snapshot) = last_snapshot.get(&job.name).cloned().flatten() else { continue };
                     for (label, off_site, names) in &listed {
                         let all =
                             needs.as_ref().is_some_and(|packs| packs.iter().all(|(n, s)| names.get(n) == Some(s)));
-                        if all {
+                        if all && names.contains_key(snapshot.as_str()) {
                             found.push(CopyAt {
                                 kind: PlaceKind::Store,
                                 place: label.clone(),
                                 path: path.path.clone(),
                                 medium: store_medium(self, label),
                                 off_site: *off_site,
+                                file: None,
                             });
                         }
                     }
@@ -248,6 +251,22 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+/// What the run's row and event tell.
+fn account(done: &[Ingested]) -> Account {
+    let copied: Count = done.iter().map(|card| card.copied).sum();
+    let changed = done.iter().filter(|card| card.changed);
+    let failures = done.iter().flat_map(|card| &card.failures);
+    Account {
+        summary: format!("{copied} files copied"),
+        files: copied,
+        bytes: done.iter().map(|card| card.bytes).sum(),
+        failures: failures.map(|one| (one.path.clone(), one.reason.clone())).collect(),
+        warnings: changed.map(|card| format!("the card {} changed while it was read", card.card)).collect(),
+        is_incomplete: !done.iter().all(Ingested::is_whole),
+        ..Account::default()
     }
 }
 
@@ -262,20 +281,6 @@ fn pack_names(catalog: &Catalog, row: &FileRow) -> Result<Option<Vec<(String, u6
         out.push((facts.name.as_str().to_string(), facts.size.0));
     }
     Ok(Some(out))
-}
-
-/// What a place's files would be lost with: its device.
-fn medium(root: &Path) -> String {
-    use std::os::unix::fs::MetadataExt as _;
-    match std::fs::metadata(root) {
-        Ok(meta) => format!("device {}", meta.dev()),
-        Err(_) => format!("place {}", root.display()),
-    }
-}
-
-fn store_medium(engine: &Engine, label: &str) -> String {
-    let path = engine.store_settings().into_iter().find(|s| s.label() == label).and_then(|s| s.path);
-    path.map_or_else(|| format!("store {label}"), |path| medium(&path))
 }
 
 /// What the last backup stored, by path; each folder is looked up once.

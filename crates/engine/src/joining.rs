@@ -116,7 +116,7 @@ impl Engine {
         let snapshots = darkslide_store::list_all(repo.store(), Kind::Snapshots.prefix())?.len() as u64;
         let joined =
             Joined { repository: repo.trust.repository(), packs, snapshots: Count(snapshots), enrolled, refused };
-        Ok((Self { settings, opener, clock, reads: false }, joined))
+        Ok((Self::new(settings, opener, clock), joined))
     }
 }
 
@@ -157,11 +157,18 @@ fn settings_for(options: &OpenOptions, trust: &darkslide_format::trust::Trust) -
         state: PathBuf::from(format!("{name}-state")),
         stores: options.stores.iter().map(|s| s.absolute(absolute)).collect(),
         backups: options.library.iter().map(job).collect(),
+        prune: Default::default(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),
         ingest: Default::default(),
+        copies: crate::CopiesSettings::default(),
         safe: Default::default(),
         mirrors: Vec::new(),
+        jobs: Vec::new(),
+        daemon: Default::default(),
+        logs: Default::default(),
+        notify: Vec::new(),
+        hooks: Vec::new(),
     })
 }
 

@@ -4,30 +4,49 @@
 //! Level 3. **Invariant:** the API boundary. No HTTP, no arguments, no terminal, no
 //! `$HOME`; concrete stores come from the caller through [`StoreOpener`].
 
+mod alarms;
 mod backup;
 mod browse;
 mod catalogs;
 mod check;
 mod cold_checksums;
 mod cold_world;
+mod conditions;
+mod copies;
 mod costs;
+mod daemon;
 mod diff;
+mod doctor;
 mod drill;
 mod error;
+mod events;
 mod founding;
 mod identity_use;
 mod index_sync;
 mod ingesting;
+mod job_settings;
+mod jobs;
 mod joining;
 mod local_settings;
 mod locks;
 mod loss;
+mod manual;
+mod media;
 mod metered;
 mod mirroring;
+mod notify_settings;
+mod notifying;
 mod owner;
 mod pricing;
+mod pruning;
+mod recorded;
+mod repair;
 mod repository;
 mod restoring;
+mod retention;
+mod retention_settings;
+mod runs;
+mod schedule;
 mod secrets;
 mod settings;
 mod status;
@@ -45,7 +64,7 @@ pub use browse::{Found, Line, Recursive, SnapshotInfo};
 pub use catalogs::CatalogInfo;
 pub use check::CheckOptions;
 pub use cold_world::{ColdWorld, Inventory};
-pub use darkslide_audit::{Finding, Report, Sample, Severity};
+pub use darkslide_audit::{Finding, Report, Rotated, Rotation, Sample, Severity, Sums};
 pub use darkslide_format::config::PackSizes;
 pub use darkslide_format::identity::IdentityFile;
 pub use darkslide_format::snapshot::Counts;
@@ -54,29 +73,50 @@ pub use darkslide_format::trust::Standing;
 pub use darkslide_format::{FormatError, paper, recover};
 pub use darkslide_ingest::mhl::{MhlFinding, MhlReport};
 pub use darkslide_ingest::{Card, CardState, IngestPlan, Ingested, Verdict, Volume};
+pub use darkslide_notify::Delivery;
 pub use darkslide_mirror::{Agrees, Brake, Healed, MirrorPlan, Mirrored, Rot, Verified};
 pub use darkslide_restore::{Casualty, Existing, RestorePlan, Restored};
 pub use darkslide_snapshot::{DEFAULT_EXCLUDES, Failure};
 pub use darkslide_words as words;
+pub use daemon::{Daemon, Ended, Hands, INSERTION, OnlyDaemon, Order, TURN_MAX, Turn};
 pub use diff::{Change, Difference};
+pub use doctor::{Finding as Diagnosis, Health};
 pub use drill::{DRILL_COST, DrillOutcome};
 pub use error::{EngineError, ErrorKind};
+pub use events::{Announce, Before, Event, EventKind, Silence, Starting};
 pub use founding::{Founded, Founder, InitOptions};
 pub use identity_use::Restorer;
 pub use ingesting::IngestOptions;
+pub use job_settings::{DaemonSettings, JobKind, JobSettings, LogSettings, OnCondition, Role};
+pub use jobs::{JobDone, JobMeans, JobPlan, Watch};
 pub use joining::{JoinWith, Joined, OpenOptions};
 pub use local_settings::{IngestSettings, MirrorSettings, SafeSettings, TEMPLATE};
 pub use locks::Locks;
+pub use manual::{Key, explain, keys, nearest};
 pub use loss::{Loss, LossAt, thaws_anything};
 pub use owner::{RecipientInfo, WriterInfo};
+pub use notify_settings::{ChannelKind, HookSettings, NotifySettings};
+pub use notifying::{ChannelInfo, Dispatcher, StopSign};
+pub use pruning::{PruneDone, PruneOptions};
+pub use repair::{Cure, Harm, Hopeless, Mend, RepairOptions, RepairPlan, Repaired, Unprotected};
 pub use restoring::RestoreOptions;
+pub use retention::{ForgetOptions, Forgotten};
+pub use retention_settings::{KeepSettings, PruneSettings};
+pub use schedule::{Decision, Due, Held, Schedule, ScheduleError, Windows, parse_span, span_text};
+pub use runs::{Level, LogLine, RunStop, StartedBy};
 pub use settings::{BackupSettings, BudgetSettings, NetworkSettings, Settings};
 pub use status::{JobStatus, Status, StoreStatus};
-pub use store_settings::{BatchSettings, ChecksumSetting, ChecksumsWhen, StoreSettings, parse_bits, parse_bytes};
+pub use store_settings::{
+    BatchSettings, ChecksumSetting, ChecksumsWhen, Media, StoreSettings, parse_bits, parse_bytes, parse_percent,
+};
 
 pub use cold_checksums::{ColdChecksums, StoreChecksums};
+pub use conditions::{Conditions, Senses};
+pub use copies::{CopiesGroup, CopiesPlace, CopiesReport, CopiesRule, CopiesSettings, GroupBy, Standing as CopiesStanding};
 pub use costs::{CostReport, StoreCost};
-pub use darkslide_catalog::{LedgerRow, ThawState};
+pub use darkslide_audit::prune::{Act, EarlyDeletion, PrunePlan, Pruned, Unit, Wait, Waiting};
+pub use darkslide_audit::retention::{Author, Fate, Judged, Period, RetentionPlan, Rules, SnapshotFacts, Vouched};
+pub use darkslide_catalog::{LedgerRow, RunOrigin, RunOutcome, RunRow, ThawState};
 pub use darkslide_price::{Line as PriceLine, Quote};
 pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
 pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
@@ -115,6 +155,14 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     /// True where it opens stores with the identity that may thaw and read packs.
     pub(crate) reads: bool,
+    /// Who or what starts its runs.
+    pub(crate) by: StartedBy,
+    /// What tells its runs to end, beside their watchers.
+    pub(crate) stop: Option<Arc<RunStop>>,
+    /// Who hears of events.
+    pub(crate) announce: Arc<dyn Announce>,
+    /// The time zone of schedules.
+    pub(crate) zone: jiff::tz::TimeZone,
 }
 
 impl Engine {
@@ -124,13 +172,24 @@ impl Engine {
         opener: Arc<dyn StoreOpener>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, EngineError> {
-        Ok(Self { settings: Settings::load(config)?, opener, clock, reads: false })
+        Ok(Self::new(Settings::load(config)?, opener, clock))
+    }
+
+    pub(crate) fn new(settings: Settings, opener: Arc<dyn StoreOpener>, clock: Arc<dyn Clock>) -> Self {
+        let (by, stop, announce) = (StartedBy::default(), None, Arc::new(Silence));
+        Self { settings, opener, clock, reads: false, by, stop, announce, zone: jiff::tz::TimeZone::system() }
     }
 
     /// The same, with the identity of `reader_profile` where a store names one: for
     /// thaws and restores.
     pub fn for_reading(self) -> Self {
         Self { reads: true, ..self }
+    }
+
+    /// The same, with the identity of `auditor_profile` where a store names one: for audits.
+    pub fn for_auditing(mut self) -> Self {
+        self.settings.stores.iter_mut().for_each(|store| *store = store.for_auditing());
+        self
     }
 
     /// The same, with prices from this file.

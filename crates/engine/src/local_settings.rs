@@ -9,7 +9,7 @@ use darkslide_mirror::{Kept, Limits};
 use darkslide_words::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::parse_bytes;
+use crate::{Media, parse_bytes};
 
 /// How cards are ingested.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct IngestSettings {
     /// When a day begins, such as `03:00`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub day_starts: Option<String>,
+    /// True if the daemon ingests each card that is put in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_insertion: bool,
 }
 
 /// The template where none is set.
@@ -107,6 +110,9 @@ pub struct MirrorSettings {
     /// True if it is outside the house.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub off_site: bool,
+    /// What it is on, where that is no disk of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<Media>,
 }
 
 impl MirrorSettings {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use darkslide_catalog::{Catalog, RunOutcome};
+use darkslide_catalog::Catalog;
 use darkslide_disk::RealDisk;
 use darkslide_mirror::{Healed, Mirror, MirrorError, MirrorPlan, Mirrored, Rot, Verified, execute, heal, plan, verify};
 use darkslide_words::Name;
@@ -10,6 +10,7 @@ use darkslide_words::Name;
 use crate::identity_use::Restorer;
 use crate::ingesting::LibraryMemory;
 use crate::observe::MirrorObserver;
+use crate::runs::Account;
 use crate::{Engine, EngineError, MirrorSettings};
 
 impl Engine {
@@ -71,26 +72,16 @@ impl Engine {
     ) -> Result<Mirrored, EngineError> {
         let job = self.mirror_job(job)?;
         let _lock = crate::secrets::lock(&self.settings.state_dir())?;
-        self.with_mirror(job, observer, |mirror| {
-            let run = mirror.catalog.begin_run(&job.name, "mirror", self.clock.now())?;
-            let done = plan(mirror, &job.limits(allowed.clone())).and_then(|plan| execute(mirror, &plan, &job.kept()));
-            let now = self.clock.now();
-            match done {
-                Ok(done) => {
-                    for failure in &done.failures {
-                        mirror.catalog.add_failure(run, &failure.path, &failure.reason)?;
-                    }
-                    let whole = done.failures.is_empty();
-                    let outcome = if whole { RunOutcome::Complete } else { RunOutcome::Incomplete };
-                    let copied = done.new_files.0 + done.changed_files.0;
-                    mirror.catalog.end_run(run, now, outcome, &format!("{copied} files copied"))?;
-                    Ok(done)
-                }
-                Err(error) => {
-                    mirror.catalog.end_run(run, now, RunOutcome::Failed, &error.to_string())?;
-                    Err(error.into())
-                }
-            }
+        self.recorded(&job.name, "mirror", |run| {
+            let done = self.with_mirror(job, &run.watch(observer, self.stop.as_deref()), |mirror| {
+                let plan = plan(mirror, &job.limits(allowed.clone()))?;
+                Ok(execute(mirror, &plan, &job.kept())?)
+            })?;
+            let copied = done.new_files + done.changed_files;
+            let failures = done.failures.iter().map(|one| (one.path.clone(), one.reason.clone())).collect();
+            let summary = format!("{copied} files copied");
+            let account = Account { summary, files: copied, bytes: done.bytes, failures, ..Account::default() };
+            Ok((done, account))
         })
     }
 

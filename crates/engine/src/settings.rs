@@ -7,7 +7,9 @@ use darkslide_words::Money;
 use serde::{Deserialize, Serialize};
 
 use crate::store_settings::{parse_bits, parse_bytes};
-use crate::{EngineError, IngestSettings, MirrorSettings, SafeSettings, StoreSettings};
+use crate::{
+    CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings, KeepSettings, LogSettings, MirrorSettings, NotifySettings, PruneSettings, SafeSettings, StoreSettings, job_settings, notify_settings,
+};
 
 /// The configuration file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,9 +34,30 @@ pub struct Settings {
     /// When a card may be formatted.
     #[serde(default, skip_serializing_if = "SafeSettings::is_empty")]
     pub safe: SafeSettings,
+    /// How many copies are enough.
+    #[serde(default, skip_serializing_if = "CopiesSettings::is_empty")]
+    pub copies: CopiesSettings,
     /// Mirrors.
     #[serde(rename = "mirror", default, skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<MirrorSettings>,
+    /// What runs by itself.
+    #[serde(rename = "job", default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobSettings>,
+    /// Who runs it.
+    #[serde(default, skip_serializing_if = "DaemonSettings::is_empty")]
+    pub daemon: DaemonSettings,
+    /// Its logs.
+    #[serde(default, skip_serializing_if = "LogSettings::is_empty")]
+    pub logs: LogSettings,
+    /// Who is told of what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<NotifySettings>,
+    /// What runs around jobs.
+    #[serde(rename = "hook", default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookSettings>,
+    /// How prune works.
+    #[serde(default, skip_serializing_if = "PruneSettings::is_empty")]
+    pub prune: PruneSettings,
     /// Hard limits of what is spent.
     #[serde(default, skip_serializing_if = "BudgetSettings::is_empty")]
     pub budget: BudgetSettings,
@@ -116,6 +139,9 @@ pub struct BackupSettings {
     /// Stay on the library's file system.
     #[serde(default)]
     pub one_file_system: bool,
+    /// Which of its snapshots are kept.
+    #[serde(default, skip_serializing_if = "KeepSettings::is_empty")]
+    pub keep: KeepSettings,
 }
 
 impl Settings {
@@ -129,12 +155,17 @@ impl Settings {
             Err(source) => return Err(EngineError::Io { what: "reading", path: path.to_path_buf(), source }),
         };
         let bad = |message: String| EngineError::BadConfig { path: path.to_path_buf(), message };
-        let mut settings: Self = toml::from_str(&text).map_err(|e| bad(e.to_string().trim_end().to_string()))?;
+        let mut settings: Self = toml::from_str(&text).map_err(|e| {
+            let hint = crate::manual::hint(e.message()).map(|hint| format!("\n{hint}")).unwrap_or_default();
+            bad(format!("{}{hint}", notify_settings::told(&e, &text)))
+        })?;
         settings.path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         if settings.stores.is_empty() {
             return Err(bad("there is no [[store]]: name at least one place for the repository".into()));
         }
-        if let Some(problem) = settings.problem() {
+        let jobs = || job_settings::problem(&settings, &text);
+        let telling = || notify_settings::problem(&settings, &text);
+        if let Some(problem) = settings.problem().or_else(jobs).or_else(telling) {
             return Err(bad(problem));
         }
         for (n, job) in settings.backups.iter().enumerate() {
@@ -165,11 +196,20 @@ impl Settings {
                 return Some(format!("two [[mirror]] are called `{}`", mirror.name));
             }
         }
-        if let Some(problem) = self.ingest.problem() {
+        if let Some(problem) = self.ingest.problem().or_else(|| self.logs.problem()) {
+            return Some(problem);
+        }
+        let keep = self.backups.iter().find_map(|backup| backup.keep.problem(&backup.name));
+        if let Some(problem) = keep.or_else(|| self.prune.problem()) {
             return Some(problem);
         }
         let rate = self.network.download.as_deref().filter(|rate| parse_bits(rate).is_none());
         rate.map(|rate| format!("download = `{rate}` is no rate such as `50 Mbit/s`"))
+    }
+
+    /// What the file says, as the program understood it.
+    pub fn shown(&self) -> Result<String, EngineError> {
+        toml::to_string(self).map_err(|e| EngineError::BadConfig { path: self.path.clone(), message: e.to_string() })
     }
 
     /// Writes a new file; never replaces one.
@@ -179,8 +219,7 @@ impl Settings {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).map_err(io)?;
         }
-        let body = toml::to_string(self)
-            .map_err(|e| EngineError::BadConfig { path: self.path.clone(), message: e.to_string() })?;
+        let body = self.shown()?;
         let text = format!("{HEAD}\n{body}{TAIL}");
         match fs::OpenOptions::new().write(true).create_new(true).open(&self.path) {
             Ok(mut file) => file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io),
@@ -235,6 +274,8 @@ const TAIL: &str = "
 #   include = [\"*.CR3\"]            # only what matches
 #   one_file_system = true         # do not enter mount points
 #
+# What each key means: `darkslide config explain KEY`.
+#
 # A second copy, on another disk or in a bucket: one more
 #   [[store]]
 #   path = \"/mnt/usb/darkslide\"
@@ -272,6 +313,40 @@ const TAIL: &str = "
 #   trash_max = \"200 GB\"
 #   brake_files = 100                  # more deletions or changes than this,
 #   brake_percent = 10                 # and than this share of the mirror, stop a run
+#
+# What runs by itself (`darkslide daemon`, `darkslide schedule`):
+#   [[job]]
+#   name = \"mirror\"
+#   kind = \"mirror\"                  # ingest, mirror, backup, catalogs, audit, scrub, drill,
+#   schedule = \"nightly 02:00\"       # forget, prune, forget+prune
+#   [[job]]                            # `hourly`, `weekly sun 03:00`, `every 2 weeks`, `every 6 hours`,
+#   name = \"backup\"                  # `monthly 1 04:00`, `after JOB`, or cron: `0 2 * * *`
+#   kind = \"backup\"
+#   schedule = \"after mirror\"
+#   not = [\"18:00-23:00\"]            # waits, and stops where it is running
+#   jitter = \"30 min\"
+#   limit_upload = \"2 MB\"
+#   on_battery = \"skip\"
+#   metered = \"skip\"
+#   timeout = \"12h\"
+#   [daemon]
+#   no_backup_for = \"7 days\"         # then somebody is told
+#   [logs]
+#   keep = \"30d\"
+#   max = \"200 MB\"
+#
+# Who hears when something is wrong (`darkslide notify test` tries it), and what runs around jobs.
+# Secrets stand elsewhere: { file = ... } of mode 0600, { env = ... } or { keyring = ... }:
+#   [[notify]]
+#   name = \"phone\"
+#   kind = \"ntfy\"                    # webhook, email, sns, command, ping
+#   topic = { file = \"ntfy.topic\" }
+#   on = [\"failure\", \"recovered\", \"no-backup-for\"]
+#   [[hook]]
+#   name = \"mount\"
+#   on = \"before\"                    # after, or an event
+#   command = [\"/usr/local/bin/mount-nas\"]
+#   required = true
 ";
 
 #[cfg(test)]

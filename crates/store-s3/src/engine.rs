@@ -47,20 +47,32 @@ impl S3Store {
         }
     }
 
+    /// The mode in which locks are extended; nothing where the bucket has none, as far
+    /// as may be asked.
+    fn locks(&self) -> Result<Option<LockMode>, StoreError> {
+        if let Some(mode) = self.lock_mode.get() {
+            return Ok(*mode);
+        }
+        let facts = self.bucket_facts()?;
+        let mode = match facts.lock.known() {
+            Some(true) => Some(facts.retention.known().flatten().map_or(LockMode::Governance, |r| r.mode)),
+            _ => None,
+        };
+        Ok(*self.lock_mode.get_or_init(|| mode))
+    }
+
+    /// Until when an object is locked. One call for the bucket, and only where that has
+    /// Object Lock one for each object: a deletion there would hide what is still paid for.
+    pub(crate) fn lock_end(&self, name: &ObjectName) -> Result<Option<Time>, StoreError> {
+        match self.locks()? {
+            Some(_) => Ok(self.lock_state(name)?.map(|lock| lock.until)),
+            None => Ok(None),
+        }
+    }
+
     /// Extends the lock of an object in the mode of the bucket's default retention.
     pub(crate) fn keep_locked(&self, name: &ObjectName, until: Time) -> Result<bool, StoreError> {
-        let mode = match self.lock_mode.get() {
-            Some(mode) => *mode,
-            None => {
-                let facts = self.bucket_facts()?;
-                let mode = match facts.lock.known() {
-                    Some(true) => Some(facts.retention.known().flatten().map_or(LockMode::Governance, |r| r.mode)),
-                    _ => None,
-                };
-                *self.lock_mode.get_or_init(|| mode)
-            }
-        };
-        let Some(mode) = mode else { return Ok(false) };
+        let Some(mode) = self.locks()? else { return Ok(false) };
         self.extend_lock_to(name, until, mode)?;
         Ok(true)
     }

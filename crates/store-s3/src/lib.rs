@@ -18,7 +18,9 @@ mod probe;
 mod put;
 mod read;
 mod retry;
+mod rules;
 mod settings;
+mod sum;
 mod thaw;
 
 use std::fmt;
@@ -27,7 +29,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use darkslide_store::{
-    BulkEngine, Capabilities, OnListed, Payload, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, ThawAsk,
+    BulkEngine, Capabilities, OnListed, Payload, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, StoredSum, ThawAsk,
     ThawOutcome,
 };
 use darkslide_words::{ObjectName, Time};
@@ -194,6 +196,18 @@ impl Store for S3Store {
 
     fn extend_lock(&self, name: &ObjectName, until: Time) -> Result<bool, StoreError> {
         self.keep_locked(name, until)
+    }
+
+    fn locked_until(&self, name: &ObjectName) -> Result<Option<Time>, StoreError> {
+        self.lock_end(name)
+    }
+
+    fn stored_sum(&self, name: &ObjectName) -> Result<StoredSum, StoreError> {
+        self.sum_from_head(name)
+    }
+
+    fn rules(&self) -> Result<Vec<darkslide_store::rules::Rule>, StoreError> {
+        self.all_rules()
     }
 
     fn bulk(&self) -> Option<&dyn BulkEngine> {

@@ -10,6 +10,7 @@ mod faulty;
 mod memory;
 mod mending;
 mod recording;
+pub mod rules;
 
 use std::ops::Range;
 
@@ -187,6 +188,17 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// The checksum that the store keeps of an object since it was put; asks for no bytes, and
+    /// needs no thaw.
+    fn stored_sum(&self, _name: &ObjectName) -> Result<StoredSum, StoreError> {
+        Ok(StoredSum::NotKept)
+    }
+
+    /// How the store is set up, as far as it tells: for a check-up. Asks, and changes nothing.
+    fn rules(&self) -> Result<Vec<rules::Rule>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// What it can do against damage to its objects; nothing where they are written once.
     fn mending(&self) -> Option<&dyn Mending> {
         None
@@ -198,6 +210,17 @@ pub trait Store: Send + Sync {
         let there = self.read(name, Some(0..0))?;
         Ok(if there == ReadOutcome::Missing { ThawOutcome::Missing } else { ThawOutcome::NotCold })
     }
+}
+
+/// A checksum that a store keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoredSum {
+    /// CRC64NVME of the whole object.
+    Crc64(u64),
+    /// It keeps none, or another one.
+    NotKept,
+    /// No such object.
+    Missing,
 }
 
 /// Objects that were thawed, and until when if that ends.

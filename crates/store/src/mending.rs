@@ -56,6 +56,9 @@ pub trait Mending: Send + Sync {
     /// Parity that new objects get, in percent of their bytes; 0 where it is switched off.
     fn parity_percent(&self) -> u32;
 
+    /// True if there is a parity file for the object, whatever it is worth.
+    fn has_parity(&self, name: &ObjectName) -> bool;
+
     /// Holds an object against its parity. `bytes` are the object's where the caller has read
     /// them already. `id` is the BLAKE3 that its bytes have to have, where that is known.
     fn parity(&self, name: &ObjectName, id: Option<ObjectId>, bytes: Option<&[u8]>) -> Result<ParityState, StoreError>;

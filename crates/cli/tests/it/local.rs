@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-struct Desk {
-    folder: tempfile::TempDir,
+pub struct Desk {
+    pub folder: tempfile::TempDir,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let desk = Self { folder: tempfile::tempdir().unwrap() };
         for n in 0..3u8 {
             desk.write(&format!("card/DCIM/100TEST/IMG_{n}.JPG"), &[n; 30_000]);
@@ -24,17 +24,17 @@ impl Desk {
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) {
+    pub fn write(&self, name: &str, bytes: &[u8]) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub fn run(&self, args: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_darkslide"))
             .args(["--config", "darkslide.toml"])
             .args(args)
@@ -44,14 +44,14 @@ impl Desk {
             .unwrap()
     }
 
-    fn code(&self, args: &[&str], code: i32) -> String {
+    pub fn code(&self, args: &[&str], code: i32) -> String {
         let out = self.run(args);
         assert_eq!(out.status.code(), Some(code), "{args:?}: {out:?}");
         String::from_utf8(out.stdout).unwrap()
     }
 }
 
-fn json(text: &str) -> serde_json::Value {
+pub fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text.trim()).unwrap()
 }
 

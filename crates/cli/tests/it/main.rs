@@ -7,12 +7,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod commands;
+mod daemon;
 mod exits;
 mod harness;
 mod keys;
+mod killed;
 mod library;
 mod local;
 mod mishaps;
+mod notify;
 mod quotes;
 mod recovery;
+mod retention;
 mod trees;
+mod upkeep;

@@ -1,7 +1,7 @@
 //! Thaws: every answer of the server, and what can be read when.
 
 use darkslide_coldsim::{Fault, FaultKind};
-use darkslide_store::{ReadOutcome, Readable, Store, StoreError, ThawAsk, ThawOutcome, list_all};
+use darkslide_store::{ReadOutcome, Readable, Store, StoreError, StoredSum, ThawAsk, ThawOutcome, list_all};
 use darkslide_words::{StorageClass, Temperature, Tier};
 
 use crate::cloud::{BUCKET, Cloud, HOUR, facts, name, noise, quick};
@@ -43,6 +43,24 @@ fn from_cold_to_thawed_and_back() {
     cloud.sim.advance(HOUR * 24 * 12);
     assert_eq!(store.read(&pack, None).unwrap(), cold);
     assert_eq!(readable(), Readable::Cold);
+}
+
+/// HEAD tells the checksum of an upload, of a cold object too, and asks for no thaw.
+#[test]
+fn the_checksum_that_is_kept_is_told_without_a_thaw() {
+    let cloud = Cloud::new();
+    let store = cloud.store();
+    let (pack, bytes) = (name("packs/ab/one"), noise(5000));
+    let wanted = facts(&bytes, Temperature::Cold);
+    store.put(&pack, &bytes, &wanted).unwrap();
+    assert_eq!(store.stored_sum(&pack).unwrap(), StoredSum::Crc64(wanted.crc64));
+    assert_eq!(store.stored_sum(&name("packs/none")).unwrap(), StoredSum::Missing);
+    let mut settings = cloud.settings();
+    settings.checksum = darkslide_store_s3::Checksum::Sha256;
+    let store = quick(settings);
+    store.put(&name("packs/other"), &bytes, &wanted).unwrap();
+    assert_eq!(store.stored_sum(&name("packs/other")).unwrap(), StoredSum::NotKept);
+    assert_eq!(list_all(&store, "packs/").unwrap()[0].readable, Readable::Cold);
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn a_plain_bucket_promises_nothing() {
     assert_eq!(found.versioning, Fact::Known(Versioning::Off));
     assert_eq!((found.lock, found.retention), (Fact::Known(false), Fact::Known(None)));
     store.put(&name("x"), b"x", &facts(b"x", Temperature::Hot)).unwrap();
-    assert_eq!(store.lock_state(&name("x")).unwrap(), None);
+    assert_eq!((store.lock_state(&name("x")).unwrap(), store.locked_until(&name("x")).unwrap()), (None, None));
 }
 
 #[test]
@@ -53,6 +53,9 @@ fn locks_are_read_and_made_longer() {
     assert_eq!(first.mode, LockMode::Governance);
     let until = first.until.plus(HOUR * 24 * 90);
     store.extend_lock_to(&name("packs/x"), until, LockMode::Compliance).unwrap();
+    // What a prune asks: until when.
+    let end = store.locked_until(&name("packs/x")).unwrap().unwrap();
+    assert!(end >= until && end.seconds() <= until.seconds() + 1);
     let extended = store.lock_state(&name("packs/x")).unwrap();
     let Some(Lock { mode: LockMode::Compliance, until: found }) = extended else { panic!("{extended:?}") };
     assert!(found >= until && found.seconds() <= until.seconds() + 1);

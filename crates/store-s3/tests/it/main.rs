@@ -10,4 +10,5 @@ mod faults;
 mod limits;
 mod locks;
 mod queue;
+mod rules;
 mod writer;

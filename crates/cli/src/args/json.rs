@@ -1,0 +1,45 @@
+//! Which commands were asked for JSON.
+
+use super::{CardCommand, Cli, Command, ConfigCommand, Key, NotifyCommand, Quote, StoreCommand, ThawCommand, Writer};
+
+impl Cli {
+    /// True if the user wants JSON.
+    pub fn json(&self) -> bool {
+        match &self.command {
+            Command::Status(json) | Command::Doctor(json) => json.json,
+            Command::Backup(a) => a.json.json,
+            Command::Ingest(a) => a.json.json,
+            Command::Card(CardCommand::Check { json, .. } | CardCommand::VerifyMhl { json, .. }) => json.json,
+            Command::Card(CardCommand::List(json)) | Command::Catalogs(json) => json.json,
+            Command::Mirror(a) => a.json.json,
+            Command::Snapshots(a) => a.json.json,
+            Command::Ls(a) => a.browse.json.json,
+            Command::Find(a) => a.browse.json.json,
+            Command::Diff(a) => a.browse.json.json,
+            Command::Restore(a) => a.json.json,
+            Command::Quote(Quote::Restore { browse, .. }) => browse.json.json,
+            Command::Quote(Quote::Backup { json, .. } | Quote::Prune(json)) => json.json,
+            Command::Thaw(ThawCommand::List(json)) => json.json,
+            Command::Thaw(ThawCommand::Wait { json, .. } | ThawCommand::Cancel { json, .. }) => json.json,
+            Command::Thaw(ThawCommand::Upgrade { json, .. } | ThawCommand::Confirm { json, .. }) => json.json,
+            Command::Drill(a) => a.json.json,
+            Command::Cost(a) => a.json.json,
+            Command::Store(StoreCommand::Check { json, .. }) => json.json,
+            Command::Audit(a) => a.json.json,
+            Command::Scrub(a) => a.json.json,
+            Command::Repair(a) => a.json.json,
+            Command::Copies(a) => a.json.json,
+            Command::Forget(a) => a.json.json,
+            Command::Run(a) => a.json.json,
+            Command::Schedule(a) => a.json.json,
+            Command::Logs(a) => a.json.json,
+            Command::Prune(a) => a.json.json,
+            Command::Key(Key::List(json)) | Command::Writer(Writer::List(json)) => json.json,
+            Command::Config(ConfigCommand::Check(json) | ConfigCommand::Show(json)) => json.json,
+            Command::Config(ConfigCommand::Explain(a)) => a.json.json,
+            Command::Notify(NotifyCommand::Test(a)) => a.json.json,
+            Command::Notify(NotifyCommand::List(json)) => json.json,
+            _ => false,
+        }
+    }
+}

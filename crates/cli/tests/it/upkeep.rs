@@ -1,0 +1,51 @@
+//! `config` and `doctor`, as a user runs them.
+
+use crate::local::{Desk, json};
+
+#[test]
+fn a_configuration_is_checked_shown_and_explained() {
+    let desk = Desk::new();
+    assert!(desk.code(&["config", "check"], 0).contains("holds together"));
+    let shown = desk.code(&["config", "show"], 0);
+    assert!(shown.contains("brake_files = 1") && shown.contains("#   mirror.trash_days = 30"), "{shown}");
+    let all = json(&desk.code(&["config", "show", "--json"], 0));
+    assert_eq!(all["said"]["mirror"][0]["name"], "nas");
+    assert!(desk.code(&["config", "explain", "store.class"], 0).contains("DEEP_ARCHIVE"));
+    let wrong = desk.run(&["config", "explain", "stor.clas"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `store.class`"), "{wrong:?}");
+    let text = std::fs::read_to_string(desk.path("darkslide.toml")).unwrap();
+    std::fs::write(desk.path("darkslide.toml"), text.replace("brake_files", "break_files")).unwrap();
+    let wrong = desk.run(&["config", "check"]);
+    let said = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(
+        wrong.status.code() == Some(1) && said.contains("line ") && said.contains("did you mean `brake_files`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_check_up_names_what_is_wrong_and_what_to_do() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new();
+    let health = |area: &str, text: &str| {
+        let found = json(&String::from_utf8_lossy(&desk.run(&["doctor", "--json"]).stdout));
+        let all = found["findings"].as_array().unwrap().clone();
+        let one = all.iter().find(|f| f["area"] == area && f["text"].as_str().is_some_and(|t| t.contains(text)));
+        one.unwrap_or_else(|| panic!("{area}, {text}: {all:#?}"))["health"].as_str().unwrap().to_string()
+    };
+    std::fs::create_dir(desk.path("second")).unwrap();
+    desk.code(&["doctor"], 0);
+    assert_eq!(health("keys", "identity.txt"), "weak", "the identity lies beside the configuration");
+    std::fs::rename(desk.path("identity.txt"), desk.path("library/away.txt")).unwrap();
+    assert_eq!(health("keys", "no identity"), "good");
+    let writer = desk.path("darkslide-state/writer.json");
+    std::fs::set_permissions(&writer, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(health("keys", "can be read by others"), "bad");
+    std::fs::set_permissions(&writer, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::remove_dir_all(desk.path("nas")).unwrap();
+    assert_eq!(health("places", "mirror `nas`"), "bad");
+    std::fs::rename(desk.path("repo"), desk.path("elsewhere")).unwrap();
+    assert_eq!(health("store", "no store can be used"), "bad");
+    assert!(desk.code(&["doctor"], 3).contains("needs a hand"));
+}
