@@ -6,6 +6,7 @@
 
 mod copies;
 mod error;
+mod files;
 mod ledger;
 mod library;
 mod mirrors;
@@ -13,6 +14,7 @@ mod packs;
 mod pages;
 mod places;
 mod runs;
+mod scrubs;
 mod snapshots;
 mod thaws;
 
@@ -27,12 +29,13 @@ pub use library::{BaseBlock, DirId, DirRow, FileRow, PackSet, Stat};
 pub use mirrors::MirroredFile;
 pub use packs::{AddedPack, ChunkFacts, Location, PackFacts, PackId, PackState, Pending, Trusted};
 pub use places::PlaceRow;
-pub use runs::{RunOutcome, RunRow};
+pub use runs::{RunEnd, RunOrigin, RunOutcome, RunRow, RunStart, RunsOf, Scheduled};
+pub use scrubs::{Checked, ScrubRow};
 pub use snapshots::{JobState, SnapshotRow};
 pub use thaws::{PackStep, ThawId, ThawPackRow, ThawRow, ThawState};
 
 /// Version of the tables; an older Darkslide refuses a newer catalog.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 
 /// The tables of version 1.
 const TABLES: &str = "
@@ -105,6 +108,24 @@ CREATE TABLE mirror_folders (
   job TEXT NOT NULL, path BLOB NOT NULL, files BLOB NOT NULL, PRIMARY KEY (job, path)) WITHOUT ROWID;
 ";
 
+/// What version 4 has besides: who started a run and for which slot, what it did, how it was told;
+/// since when a job is scheduled. A run that never ended is one that was cut off long ago.
+const TABLES_4: &str = "
+ALTER TABLE runs ADD COLUMN task TEXT;
+ALTER TABLE runs ADD COLUMN origin TEXT NOT NULL DEFAULT 'manual';
+ALTER TABLE runs ADD COLUMN slot INTEGER;
+ALTER TABLE runs ADD COLUMN cause INTEGER;
+ALTER TABLE runs ADD COLUMN void INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN files INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN money INTEGER NOT NULL DEFAULT 0;
+UPDATE runs SET outcome = 'cut off' WHERE outcome IS NULL;
+CREATE INDEX runs_by_job ON runs (job, id);
+CREATE INDEX runs_by_task ON runs (task, id);
+CREATE TABLE scheduled (
+  job TEXT PRIMARY KEY, text TEXT NOT NULL, since INTEGER NOT NULL, since_run INTEGER NOT NULL) WITHOUT ROWID;
+";
+
 /// A connection to the catalog. Each thread opens its own.
 pub struct Catalog {
     conn: Connection,
@@ -123,7 +144,8 @@ impl Catalog {
             return Err(CatalogError::Exists { path: path.to_path_buf() });
         }
         let conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        conn.execute_batch(&format!("BEGIN; {TABLES} {TABLES_2} {TABLES_3} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
+        let tables = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES].concat();
+        conn.execute_batch(&format!("BEGIN; {tables} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
         Ok(Self { conn })
     }
 
@@ -198,8 +220,9 @@ fn migrate(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
     // Another process may have been faster.
     let missing = match version(conn)? {
-        1 => [TABLES_2, TABLES_3].concat(),
-        2 => TABLES_3.to_string(),
+        1 => [TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES].concat(),
+        2 => [TABLES_3, TABLES_4, scrubs::TABLES].concat(),
+        3 => [TABLES_4, scrubs::TABLES].concat(),
         _ => String::new(),
     };
     if !missing.is_empty() {

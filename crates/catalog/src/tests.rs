@@ -54,8 +54,16 @@ fn a_chunk_may_have_several_places_and_only_good_ones_count() {
     assert_eq!(catalog.locations(0, id, Trusted::Yes).unwrap().len(), 0, "condemned, or untrusted");
     assert_eq!(catalog.locations(0, id, Trusted::No).unwrap()[0].pack, b, "the better one first");
     assert_eq!(catalog.chunks_of_pack(a).unwrap().len(), 2);
+    assert_eq!(catalog.unindexed().unwrap(), [b], "what is about to go, or gone, is indexed no more");
+    catalog.set_pack_state(a, PackState::Stored).unwrap();
     assert_eq!(catalog.unindexed().unwrap(), [a, b]);
     assert_eq!(catalog.pack(a).unwrap(), facts("packs/a"));
+    // Deleted by a prune: known still, and nobody misses it.
+    catalog.set_pack_state(a, PackState::Pruned).unwrap();
+    let (mut there, mut known) = (Vec::new(), Vec::new());
+    catalog.for_each_pack::<CatalogError>(|id, ..| Ok(there.push(id))).unwrap();
+    catalog.for_each_known_pack::<CatalogError>(|id, ..| Ok(known.push(id))).unwrap();
+    assert_eq!((there, known), (vec![b], vec![a, b]));
 }
 
 #[test]
@@ -98,6 +106,7 @@ fn a_failed_transaction_leaves_nothing() {
 fn a_catalog_of_an_older_version_gets_the_new_tables_and_keeps_its_rows() {
     older(1, TABLES);
     older(2, &[TABLES, TABLES_2].concat());
+    older(3, &[TABLES, TABLES_2, TABLES_3].concat());
 }
 
 fn older(number: i64, has: &str) {
@@ -107,7 +116,11 @@ fn older(number: i64, has: &str) {
     conn.execute_batch(&format!("BEGIN; {has} PRAGMA user_version = {number}; COMMIT;")).unwrap();
     let old = Catalog { conn };
     let pack = old.add_pack(&facts("packs/a"), None, Trusted::Yes).unwrap().id;
-    assert!(old.cards().is_err(), "version {number} has no cards");
+    assert_eq!(old.cards().is_ok(), number >= 3, "version {number} has cards from 3 on");
+    let rows = "INSERT INTO runs (job, kind, started) VALUES ('photos', 'backup', 7);
+        INSERT INTO runs (job, kind, started, ended, outcome, summary) VALUES ('photos', 'backup', 8, 9, 'complete', 's');";
+    old.conn.execute_batch(rows).unwrap();
+    assert!(old.runs(1).is_err(), "version {number} does not know who started a run");
     old.close().unwrap();
 
     for _ in 0..2 {
@@ -115,6 +128,10 @@ fn older(number: i64, has: &str) {
         assert_eq!(catalog.pack(pack).unwrap(), facts("packs/a"));
         assert_eq!(catalog.thaws().unwrap(), []);
         assert_eq!(version(&catalog.conn).unwrap(), SCHEMA);
+        let runs = catalog.runs(9).unwrap();
+        let told: Vec<_> = runs.iter().map(|run| (run.started.0, run.ended, run.how(), run.origin)).collect();
+        let (done, cut) = (Some(crate::RunOutcome::Complete), Some(crate::RunOutcome::CutOff));
+        assert_eq!(told, [(8, Some(Time(9)), done, Default::default()), (7, None, cut, Default::default())]);
         catalog.close().unwrap();
     }
     let fresh = folder.path().join("fresh.sqlite");
@@ -272,4 +289,59 @@ fn the_ledger_adds_up_from_a_day_on() {
     assert_eq!(catalog.ledger(Time(2)).unwrap(), [row(5, 100), row(5, 1)]);
     assert_eq!(catalog.spent(Time(5)).unwrap(), Money(101));
     assert_eq!(catalog.spent(Time(0)).unwrap(), Money(108));
+}
+
+#[test]
+fn a_run_comes_back_as_it_began_and_ended() {
+    use crate::{RunEnd, RunOrigin, RunOutcome, RunStart, Scheduled};
+    let (_folder, catalog) = catalog();
+    let start = |at, slot: Option<i64>| RunStart {
+        job: "photos".into(),
+        task: slot.map(|_| "nightly".into()),
+        kind: "backup".into(),
+        at: Time(at),
+        origin: RunOrigin::Missed,
+        slot: slot.map(Time),
+        cause: None,
+    };
+    let first = catalog.begin_run(&start(100, Some(90))).unwrap();
+    let second =
+        catalog.begin_run(&RunStart { origin: RunOrigin::After, cause: Some(first), ..start(200, None) }).unwrap();
+    let end = RunEnd {
+        outcome: RunOutcome::Incomplete,
+        summary: "two of three".into(),
+        files: Count(2),
+        bytes: Bytes(5),
+        money: Money(7),
+        warnings: Count(1),
+    };
+    catalog.end_run(first, Time(110), &end).unwrap();
+    assert_eq!(catalog.runs_going_on().unwrap().iter().map(|run| run.id).collect::<Vec<_>>(), [second]);
+    let row = catalog.run(first).unwrap().unwrap();
+    assert_eq!((row.how(), row.origin, row.slot), (Some(end.outcome), RunOrigin::Missed, Some(Time(90))));
+    assert_eq!((row.files, row.bytes, row.money, row.warnings), (end.files, end.bytes, end.money, end.warnings));
+    assert!(catalog.cut_off(second, Time(210)).unwrap() && !catalog.cut_off(second, Time(220)).unwrap());
+    assert!(!catalog.cut_off(first, Time(220)).unwrap(), "what ended was not cut off");
+    let row = catalog.run(second).unwrap().unwrap();
+    assert_eq!((row.how(), row.ended, row.cause), (Some(RunOutcome::CutOff), Some(Time(210)), Some(first)));
+
+    let of = crate::RunsOf { task: "nightly", kind: "backup", target: "photos" };
+    let since = |floor| catalog.runs_since(&of, Time(floor)).unwrap().iter().map(|r| r.id).collect::<Vec<_>>();
+    assert_eq!((since(90), since(101), since(201)), (vec![first, second], vec![second], vec![]));
+    assert_eq!(catalog.void_runs_after(Time(150)).unwrap(), 1);
+    assert_eq!((since(90), catalog.void_runs_after(Time(150)).unwrap()), (vec![first], 0));
+    assert_eq!((catalog.last_run().unwrap(), catalog.runs_of("none", 9).unwrap()), (second, vec![]));
+    let ids = |rows: Vec<crate::RunRow>| rows.iter().map(|row| row.id).collect::<Vec<_>>();
+    assert_eq!(ids(catalog.latest_runs(&of, 9).unwrap()), [second, first]);
+    assert_eq!(ids(catalog.runs_after(&of, first).unwrap()), [second]);
+    assert_eq!(ids(catalog.runs_after(&crate::RunsOf { target: "films", ..of }, 0).unwrap()), [first]);
+    assert_eq!(
+        (ids(catalog.runs_of("nightly", 9).unwrap()), ids(catalog.runs_of("photos", 1).unwrap())),
+        (vec![first], vec![second])
+    );
+
+    let scheduled = Scheduled { text: "hourly".into(), since: Time(3), since_run: 4 };
+    catalog.set_scheduled("photos", &Scheduled { since: Time(1), ..scheduled.clone() }).unwrap();
+    catalog.set_scheduled("photos", &scheduled).unwrap();
+    assert_eq!((catalog.scheduled("photos").unwrap(), catalog.scheduled("x").unwrap()), (Some(scheduled), None));
 }

@@ -11,8 +11,9 @@ use darkslide_snapshot::{
 use darkslide_words::{Money, Name};
 
 use crate::observe::BackupObserver;
+use crate::runs::Account;
 use crate::secrets::{self, WriterFile};
-use crate::{Engine, EngineError, TOOL, index_sync};
+use crate::{BackupSettings, Engine, EngineError, TOOL, index_sync};
 
 /// How a job is run.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +32,8 @@ pub struct BackupOptions {
     pub checkpoint_every: Option<Duration>,
     /// Never spend more than this on it.
     pub max_cost: Option<Money>,
+    /// Words that the snapshot carries, for retention.
+    pub tags: Vec<String>,
 }
 
 /// What a run did.
@@ -61,6 +64,22 @@ impl Engine {
         let state = self.settings.state_dir();
         let writer = WriterFile::load(&secrets::path(&state))?;
         let _lock = secrets::lock(&state)?;
+        self.recorded(&job.name, "backup", |run| {
+            let done = self.back_up(job, &writer, options, run.run, &run.watch(observer, self.stop.as_deref()))?;
+            let account = account(&done);
+            Ok((done, account))
+        })
+    }
+
+    fn back_up(
+        &self,
+        job: &BackupSettings,
+        writer: &WriterFile,
+        options: &BackupOptions,
+        run: i64,
+        observer: &dyn BackupObserver,
+    ) -> Result<BackupDone, EngineError> {
+        let state = self.settings.state_dir();
         let mut repo = self.repository()?;
         if writer.repository != repo.trust.repository() {
             return Err(EngineError::Exchanged { store: repo.store().label(), what: "repository" });
@@ -83,7 +102,8 @@ impl Engine {
             empty: if options.allow_empty { EmptyLibrary::Allow } else { EmptyLibrary::Refuse },
             accept: options.accept.iter().cloned().collect::<BTreeSet<_>>(),
             work: state.join("work"),
-            checkpoint_every: options.checkpoint_every.unwrap_or(CHECKPOINT_EVERY),
+            checkpoint_every: options.checkpoint_every.unwrap_or(CHECKPOINT_EVERY.min(self.settings.prune.grace() / 4)),
+            tags: options.tags.clone(),
             tool: TOOL.to_string(),
         };
         let done = darkslide_snapshot::backup(Context {
@@ -95,11 +115,31 @@ impl Engine {
             clock: &*self.clock,
             observer,
             plan: &plan,
+            run,
             unreliable: PackSet::default(),
         });
         let spent = self.settle(&meters, "backup")?;
         let mut done = done?;
         done.behind.extend(repo.reached.missing);
         Ok(BackupDone { done, replicated, refused, spent })
+    }
+}
+
+/// What the run's row and event tell.
+fn account(run: &BackupDone) -> Account {
+    let (done, counts) = (&run.done, &run.done.counts);
+    let behind = done.behind.iter().map(|(store, why)| format!("the store {store} did not get this snapshot: {why}"));
+    Account {
+        summary: format!(
+            "{} new, {} changed, {} removed, {} stored",
+            counts.new_files, counts.changed_files, counts.removed_files, counts.stored_bytes
+        ),
+        files: counts.new_files + counts.changed_files,
+        bytes: counts.stored_bytes,
+        money: run.spent,
+        failures: done.failures.iter().map(|one| (one.path.clone(), one.reason.clone())).collect(),
+        warnings: behind.chain(run.refused.iter().map(|one| format!("refused: {one}"))).collect(),
+        is_incomplete: !done.behind.is_empty(),
+        ..Account::default()
     }
 }

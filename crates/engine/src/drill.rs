@@ -57,7 +57,7 @@ pub enum DrillOutcome {
 impl Engine {
     /// Goes on with the drill that was begun, or begins one: a random sample whose
     /// quote stays under `max_cost`.
-    pub fn drill(
+    pub(crate) fn practise(
         &self,
         options: &ThawOptions,
         identity: &IdentityFile,
@@ -90,7 +90,7 @@ impl Engine {
             .is_ok_and(|snapshot| sample.to.exists() && self.is_thawed(&restore, &snapshot).unwrap_or(false));
         let outcome = match restored {
             true => Ok(ColdRestore::Done(darkslide_restore::Restored::default())),
-            false => self.restore_cold(&restore, &options, identity, confirm, observer),
+            false => self.restore_through(&restore, &options, identity, confirm, observer),
         };
         let done = match outcome {
             Ok(ColdRestore::Done(done)) => done,

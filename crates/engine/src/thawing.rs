@@ -257,7 +257,7 @@ impl Engine {
 
     /// Restores; what is cold is thawed first. The same order again goes on with
     /// the thaw that it began. `confirm` sees the plan before anything is spent.
-    pub fn restore_cold(
+    pub(crate) fn restore_through(
         &self,
         options: &RestoreOptions,
         thaw: &ThawOptions,

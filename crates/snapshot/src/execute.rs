@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use darkslide_catalog::{Catalog, CatalogError, PackSet, RunOutcome};
+use darkslide_catalog::{Catalog, PackSet};
 use darkslide_format::IdKey;
 use darkslide_format::chunking::Cutter;
 use darkslide_format::keys::KeyPair;
@@ -59,6 +59,8 @@ pub struct Context<'a> {
     pub observer: &'a dyn Observer,
     /// The intent.
     pub plan: &'a BackupPlan,
+    /// Number of the run: its row in the catalog.
+    pub run: i64,
     /// Packs that were lost or condemned; filled in by the run.
     pub unreliable: PackSet,
 }
@@ -89,35 +91,13 @@ pub struct Done {
     pub run: i64,
 }
 
-/// Runs a backup.
+/// Runs a backup. Its row is begun and ended by whoever calls this.
 pub fn backup(mut context: Context<'_>) -> Result<Done, SnapshotError> {
     let catalog = Catalog::open(context.catalog)?;
     catalog.relax()?;
     let started = crate::finish::not_before(&catalog, context.writer.id(), context.clock.now())?;
-    let run = catalog.begin_run(&context.plan.job, "backup", started)?;
-    let result = attempt(&mut context, &catalog, run, started);
-    let at = context.clock.now();
-    match &result {
-        Ok(done) => {
-            let whole = done.failures.is_empty() && done.behind.is_empty();
-            let outcome = if whole { RunOutcome::Complete } else { RunOutcome::Incomplete };
-            let counts = &done.counts;
-            let summary = format!(
-                "{} new, {} changed, {} removed, {} stored",
-                counts.new_files, counts.changed_files, counts.removed_files, counts.stored_bytes
-            );
-            catalog.transaction(|| {
-                done.failures.iter().try_for_each(|f| catalog.add_failure(run, &f.path, &f.reason))?;
-                catalog.end_run(run, at, outcome, &summary)
-            })?;
-        }
-        Err(error) => record_failure(&catalog, run, at, error)?,
-    }
-    result
-}
-
-fn record_failure(catalog: &Catalog, run: i64, at: Time, error: &SnapshotError) -> Result<(), CatalogError> {
-    catalog.end_run(run, at, RunOutcome::Failed, &error.to_string())
+    let run = context.run;
+    attempt(&mut context, &catalog, run, started)
 }
 
 fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time) -> Result<Done, SnapshotError> {
@@ -129,6 +109,9 @@ fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time
     let stores = Stores::new(context.stores, context.behind);
     resume::adopt(catalog, &stores)?;
     context.unreliable = resume::reconcile(catalog, &stores, context.trust)?;
+    // What the library does not need any more makes nobody look at its files again.
+    let needed = catalog.needed_packs(&context.plan.job)?;
+    let strict = context.unreliable.iter().any(|pack| needed.contains(pack));
     let recipients = config.data_recipients()?;
     let cutter = Cutter::new(&config.chunking, &context.writer.id_key);
     let facts = RunFacts { repository: context.trust.repository(), writer, time: started, sequence: Count(0) };
@@ -150,7 +133,7 @@ fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time
             files: FileStore::new(&cutter, config.chunking.db.0 as usize, &context.writer.id_key),
             warm_below: config.pack.warm_below.0,
             db_chunk: config.chunking.db.0 as usize,
-            strict: !context.unreliable.is_empty(),
+            strict,
             expected: expected(context),
         });
         let finish = Finish { context, catalog, stores };
@@ -164,7 +147,6 @@ fn expected(context: &Context<'_>) -> Option<Bytes> {
 }
 
 fn walk<'r>(mut visitor: Visitor<'r>, finish: &'r Finish<'r>, run: i64) -> Result<Done, SnapshotError> {
-    let context = finish.context;
     visitor.checkpoints(finish);
     let root = visitor.library()?;
     visitor.settle()?;
@@ -173,6 +155,6 @@ fn walk<'r>(mut visitor: Visitor<'r>, finish: &'r Finish<'r>, run: i64) -> Resul
     let recipes = visitor.loose_recipes();
     let mut counts = visitor.tally.counts;
     counts.stored_bytes = visitor.packer.sealed_bytes();
-    let (name, time) = finish.snapshot(&root, counts, &context.unreliable, &recipes)?;
+    let (name, time) = finish.snapshot(&root, counts, &recipes)?;
     Ok(Done { snapshot: name, time, counts, failures: visitor.tally.failures, behind: finish.stores.behind(), run })
 }

@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod cold;
+mod copies;
 mod crash;
+mod daemon;
 mod damage;
 mod detect;
 mod harness;
+mod pruning;
 mod regressions;
+mod repair;
 mod roundtrip;
 mod stores;
 mod trust;
