@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
-use darkslide_catalog::{Catalog, Trusted};
+use darkslide_catalog::{Catalog, PackState, Trusted};
 use darkslide_format::identity::Identities;
 use darkslide_format::index::Segment;
 use darkslide_format::keys::KeyPair;
@@ -12,15 +12,15 @@ use darkslide_format::limits::{LARGE_PLAIN_MAX, LARGE_SEALED_MAX, SMALL_PLAIN_MA
 use darkslide_format::names::{self, Kind};
 use darkslide_format::pages::{Descend, PageSource, chunks_of, for_each_below};
 use darkslide_format::signed::DocType;
-use darkslide_format::snapshot::{Refs, Snapshot};
+use darkslide_format::snapshot::{Condemned, Refs, Snapshot};
 use darkslide_format::tree::{Entry, EntryKind, FileClass};
 use darkslide_format::trust::{Standing, Trust};
 use darkslide_format::{FormatError, frame, keys, object_id, seal};
 use darkslide_store::{Listed, Store, StoreError};
-use darkslide_words::{ChunkId, Count, ObjectId, ObjectName};
+use darkslide_words::{Bytes, ChunkId, Count, ObjectId, ObjectName};
 
 use crate::report::{Report, Severity};
-use crate::{AuditError, Observer, Progress};
+use crate::{AuditError, Classes, Observer, Progress, replaced};
 
 /// What an audit works with.
 pub struct AuditContext<'a> {
@@ -32,6 +32,8 @@ pub struct AuditContext<'a> {
     pub trust: &'a Trust,
     /// Opens index and refs.
     pub index: &'a KeyPair,
+    /// Which classes the store keeps what in; nothing where it has no classes.
+    pub classes: Option<Classes>,
     /// Opens snapshots and trees; without it they are not looked into.
     pub identities: Option<&'a Identities>,
     /// Who watches.
@@ -42,6 +44,8 @@ struct Audit<'a> {
     context: &'a AuditContext<'a>,
     inventory: BTreeMap<ObjectName, Listed>,
     indexed: HashMap<ObjectName, u64>,
+    /// Packs that snapshots of this store need, and how many do; nothing where it cannot be told.
+    needed: Option<HashMap<ObjectName, u64>>,
     report: Report,
 }
 
@@ -51,15 +55,23 @@ where
     S: PageSource,
     S::Error: std::fmt::Display,
 {
-    let mut audit = Audit { context, inventory: BTreeMap::new(), indexed: HashMap::new(), report: Report::default() };
+    let mut audit = Audit {
+        context,
+        inventory: BTreeMap::new(),
+        indexed: HashMap::new(),
+        needed: Some(HashMap::new()),
+        report: Report::default(),
+    };
     audit.inventory()?;
     audit.owner_documents()?;
     audit.keys()?;
     audit.segments()?;
-    audit.packs();
     let refs = audit.refs()?;
     audit.needs(&refs)?;
-    audit.catalog()?;
+    let catalog = Catalog::open(context.catalog)?;
+    audit.packs(&catalog)?;
+    audit.condemned()?;
+    audit.catalog(&catalog)?;
     if let (Some(identities), Some(pages)) = (context.identities, pages) {
         audit.snapshots(identities, pages)?;
     }
@@ -111,6 +123,8 @@ impl<'a> Audit<'a> {
             }
         };
         if id.is_some_and(|id| object_id(&bytes) != id) {
+            let size = Bytes(bytes.len() as u64);
+            self.report.rotten.push((name.clone(), size, FormatError::WrongObject.to_string()));
             self.report.add(Severity::Damage, Some(name), FormatError::WrongObject);
             return Ok(None);
         }
@@ -231,18 +245,42 @@ impl<'a> Audit<'a> {
         Ok(())
     }
 
-    fn packs(&mut self) {
-        let mut indexed: Vec<_> = self.indexed.iter().collect();
+    fn packs(&mut self, catalog: &Catalog) -> Result<(), AuditError> {
+        let mut indexed: Vec<_> = self.indexed.iter().map(|(name, size)| (name.clone(), *size)).collect();
         indexed.sort();
-        for (name, size) in indexed {
-            match self.inventory.get(name) {
-                Some(listed) if listed.size.0 == *size => {}
-                Some(listed) => {
-                    let what = format!("has {} bytes where {size} were stored: truncated or exchanged", listed.size.0);
-                    self.report.add(Severity::Damage, Some(name), what);
-                }
-                None => self.report.add(Severity::Damage, Some(name), "is in the index and missing from the store"),
+        let mut pruned = HashSet::new();
+        catalog.for_each_known_pack::<AuditError>(|_, facts, state, _| {
+            if state == PackState::Pruned {
+                pruned.insert(facts.name);
             }
+            Ok(())
+        })?;
+        let tombstone =
+            |name: &ObjectName| names::parse(name).and_then(|p| p.id).map(|id| names::object(Kind::Condemned, id));
+        let mut gone = Count(0);
+        for (name, size) in indexed {
+            let what = match self.inventory.get(&name) {
+                Some(listed) if listed.size.0 == size => continue,
+                Some(listed) => {
+                    format!("has {} bytes where {size} were stored: truncated or exchanged", listed.size.0)
+                }
+                None if !self.is_needed(&name)
+                    && (pruned.contains(&name)
+                        || tombstone(&name).is_some_and(|t| self.inventory.contains_key(&t))) =>
+                {
+                    gone += Count(1);
+                    continue;
+                }
+                None => "is in the index and missing from the store".into(),
+            };
+            match self.replaced(catalog, &name)? {
+                true => self.report.add(Severity::Note, Some(&name), format!("{what}; {}", crate::REPLACED)),
+                false => self.report.add(Severity::Damage, Some(&name), what),
+            }
+        }
+        if gone.0 > 0 {
+            let what = format!("{gone} packs of the index were pruned: no snapshot needs them");
+            self.report.add(Severity::Note, None, what);
         }
         for kind in [Kind::Packs, Kind::Warm, Kind::Trees] {
             for (name, _) in self.of_kind(kind) {
@@ -252,6 +290,10 @@ impl<'a> Audit<'a> {
                 }
             }
         }
+        if let Some(classes) = &self.context.classes {
+            classes.check(self.inventory.values(), &mut self.report);
+        }
+        Ok(())
     }
 
     /// The refs, by their id.
@@ -277,6 +319,7 @@ impl<'a> Audit<'a> {
 
     /// Each snapshot's packs against the inventory.
     fn needs(&mut self, refs: &HashMap<ObjectId, Refs>) -> Result<(), AuditError> {
+        let catalog = Catalog::open(self.context.catalog)?;
         for (name, parsed) in self.of_kind(Kind::Snapshots) {
             self.report.snapshots += Count(1);
             if self.context.identities.is_none() {
@@ -285,25 +328,84 @@ impl<'a> Audit<'a> {
             }
             let own: Vec<&Refs> = refs.values().filter(|r| Some(r.snapshot_time) == parsed.time).collect();
             if own.is_empty() {
+                self.needed = None;
                 self.report.add(Severity::Damage, Some(&name), "the list of the packs that it needs is missing");
             }
+            let mut all = BTreeSet::new();
             for refs_of in own {
                 match refs_of.resolve(refs) {
-                    Ok(packs) => {
-                        let gone: Vec<_> = packs.iter().filter(|p| !self.whole(p)).cloned().collect();
-                        for pack in packs.iter().filter(|p| !self.indexed.contains_key(*p)) {
-                            let what =
-                                format!("needs {pack}, which no index segment lists: a new machine could not find it");
-                            self.report.add(Severity::Damage, Some(&name), what);
-                        }
-                        for pack in gone {
-                            let what = format!("needs {pack}, which is missing or truncated");
-                            self.report.add(Severity::Damage, Some(&name), what);
-                        }
+                    Ok(packs) => all.extend(packs),
+                    Err(what) => {
+                        self.needed = None;
+                        self.report.add(Severity::Damage, Some(&name), what);
                     }
-                    Err(what) => self.report.add(Severity::Damage, Some(&name), what),
                 }
             }
+            for pack in all.iter().filter(|p| !self.indexed.contains_key(*p)) {
+                let what = format!("needs {pack}, which no index segment lists: a new machine could not find it");
+                self.report.add(Severity::Damage, Some(&name), what);
+            }
+            let gone: Vec<&ObjectName> = all.iter().filter(|p| !self.whole(p)).collect();
+            for pack in gone {
+                if !self.replaced(&catalog, pack)? {
+                    let what = format!("needs {pack}, which is missing or truncated");
+                    self.report.add(Severity::Damage, Some(&name), what);
+                }
+            }
+            for pack in self.needed.is_some().then_some(all).into_iter().flatten() {
+                *self.needed.get_or_insert_default().entry(pack).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// True if all that a pack held lies in others that are whole here.
+    fn replaced(&self, catalog: &Catalog, pack: &ObjectName) -> Result<bool, AuditError> {
+        replaced(catalog, pack, &|other| self.whole(other))
+    }
+
+    /// True if some snapshot needs the pack, or if that cannot be told.
+    fn is_needed(&self, pack: &ObjectName) -> bool {
+        self.needed.as_ref().is_none_or(|needed| needed.contains_key(pack))
+    }
+
+    /// Tombstones, and whether anything needs what they condemn.
+    fn condemned(&mut self) -> Result<(), AuditError> {
+        let (mut idle, mut others) = (Count(0), 0u64);
+        for (name, parsed) in self.of_kind(Kind::Condemned) {
+            let Some(bytes) = self.read(&name, None)? else { continue };
+            let trust = self.context.trust;
+            let signed = trust.by_writer(DocType::Condemned, &bytes);
+            let may = signed.as_ref().is_ok_and(|(v, s)| *s == Standing::Trusted || trust.is_owner(&v.signer));
+            let found = signed.ok().and_then(|(v, _)| Condemned::parse(v.payload, trust.repository()).ok());
+            let object =
+                found.map(|doc| doc.object).filter(|object| names::parse(object).and_then(|p| p.id) == parsed.id);
+            let (Some(object), true) = (object, may) else {
+                self.report.add(
+                    Severity::Warning,
+                    Some(&name),
+                    "is no tombstone of somebody who may condemn; it is ignored",
+                );
+                continue;
+            };
+            let kind = names::parse(&object).map(|p| p.kind);
+            let is_pack = matches!(kind, Some(Kind::Packs | Kind::Warm | Kind::Trees));
+            match self.needed.as_ref().and_then(|needed| needed.get(&object)) {
+                Some(snapshots) if is_pack => {
+                    let what = format!(
+                        "is condemned, though {snapshots} snapshots need it: it is not deleted while they are there, and \
+                         the next backup stores again what it still needs of it"
+                    );
+                    self.report.add(Severity::Warning, Some(&object), what);
+                }
+                _ if is_pack => idle += Count(1),
+                _ => others += 1,
+            }
+        }
+        if idle.0 > 0 || others > 0 {
+            let what =
+                format!("{idle} packs and {others} other objects are condemned: a prune deletes them when it may");
+            self.report.add(Severity::Note, None, what);
         }
         Ok(())
     }
@@ -314,10 +416,9 @@ impl<'a> Audit<'a> {
     }
 
     /// What this machine believes, against the inventory.
-    fn catalog(&mut self) -> Result<(), AuditError> {
-        let catalog = Catalog::open(self.context.catalog)?;
+    fn catalog(&mut self, catalog: &Catalog) -> Result<(), AuditError> {
         for row in catalog.snapshots()? {
-            if !self.inventory.contains_key(&row.name) {
+            if !self.inventory.contains_key(&row.name) && !self.was_forgotten(&row.name)? {
                 self.report.add(
                     Severity::Damage,
                     Some(&row.name),
@@ -327,7 +428,7 @@ impl<'a> Audit<'a> {
         }
         for id in catalog.segments()? {
             let name = names::object(Kind::Index, id);
-            if !self.inventory.contains_key(&name) {
+            if !self.inventory.contains_key(&name) && self.is_missed(catalog, id)? {
                 let what =
                     "this machine knows the segment, the store does not hold it: the next backup writes it again";
                 self.report.add(Severity::Damage, Some(&name), what);
@@ -341,10 +442,34 @@ impl<'a> Audit<'a> {
             }
             Ok(())
         })?;
-        for name in missing.into_iter().filter(|n| !self.indexed.contains_key(n)) {
+        missing.retain(|name| !self.indexed.contains_key(name) && self.is_needed(name));
+        for name in missing {
             self.report.add(Severity::Damage, Some(&name), "this machine stored the pack, the store does not hold it");
         }
         Ok(())
+    }
+
+    /// True if a tombstone tells that somebody who may forgot the snapshot.
+    fn was_forgotten(&mut self, snapshot: &ObjectName) -> Result<bool, AuditError> {
+        let Some(id) = names::parse(snapshot).and_then(|p| p.id) else { return Ok(false) };
+        let name = names::object(Kind::Condemned, id);
+        if !self.inventory.contains_key(&name) {
+            return Ok(false);
+        }
+        let bytes = self.read(&name, None)?;
+        Ok(bytes.is_some_and(|bytes| Condemned::valid(self.context.trust, id, &bytes).is_some()))
+    }
+
+    /// True if a segment that is gone listed a pack that is there or needed: one of pruned
+    /// packs alone is missed by nobody.
+    fn is_missed(&self, catalog: &Catalog, segment: ObjectId) -> Result<bool, AuditError> {
+        for pack in catalog.packs_of_segment(segment)? {
+            let name = catalog.pack(pack)?.name;
+            if self.inventory.contains_key(&name) || self.is_needed(&name) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Opens every snapshot and walks its tree.

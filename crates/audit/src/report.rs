@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use darkslide_words::{Bytes, Count, ObjectName, StorageClass};
+use darkslide_words::{Bytes, Count, ObjectName, StorageClass, Time};
 use serde::Serialize;
 
 /// How bad it is.
@@ -43,6 +43,25 @@ impl fmt::Display for Finding {
     }
 }
 
+/// How a rotating scrub stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Rotated {
+    /// Bytes of all that is read in turn.
+    pub total: Bytes,
+    /// Bytes whose turn it was.
+    pub due: Bytes,
+    /// Bytes that were read.
+    pub read: Bytes,
+    /// Objects that were never read before.
+    pub never: Count,
+    /// When the object that waited longest had been read.
+    pub oldest: Option<Time>,
+    /// Days within which everything is to be read.
+    pub every_days: u64,
+    /// Days that a full round takes at one such run a day; nothing where all that was due was read.
+    pub round_days: Option<u64>,
+}
+
 /// All that a check found.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
@@ -58,6 +77,16 @@ pub struct Report {
     pub chunks: Count,
     /// Objects that these credentials may not read: they were found, not checked.
     pub denied: Count,
+    /// How the rotation stands, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rotated: Option<Rotated>,
+    /// Damaged objects that parity can heal.
+    pub healable: Count,
+    /// Whole objects that have no parity though their store is to have it.
+    pub without_parity: Count,
+    /// Objects whose bytes were read and are damaged, and how.
+    #[serde(skip)]
+    pub rotten: Vec<(ObjectName, Bytes, String)>,
     /// Objects that lie in the cold and were not read, by storage class.
     pub cold: BTreeMap<StorageClass, (Count, Bytes)>,
 }

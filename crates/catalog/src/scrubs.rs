@@ -25,6 +25,26 @@ pub enum Checked {
     Good,
     /// Damaged.
     Damaged,
+    /// As they should be, but the parity beside them is damaged.
+    Worn,
+}
+
+impl Checked {
+    fn code(self) -> i64 {
+        match self {
+            Self::Good => 0,
+            Self::Damaged => 1,
+            Self::Worn => 2,
+        }
+    }
+
+    fn from_code(code: i64) -> Self {
+        match code {
+            0 => Self::Good,
+            2 => Self::Worn,
+            _ => Self::Damaged,
+        }
+    }
 }
 
 /// The last look at an object's bytes in a store.
@@ -50,7 +70,7 @@ fn scrub(row: &Row<'_>) -> Result<ScrubRow, CatalogError> {
         name: ObjectName::new(row.get::<_, String>(0)?).map_err(|_| broken())?,
         size: Bytes(row.get::<_, i64>(1)? as u64),
         checked: Time(row.get(2)?),
-        outcome: if row.get::<_, i64>(3)? == 0 { Checked::Good } else { Checked::Damaged },
+        outcome: Checked::from_code(row.get(3)?),
         why: row.get(4)?,
     })
 }
@@ -62,8 +82,8 @@ impl Catalog {
             "INSERT OR REPLACE INTO scrubs (store, name, size, checked, outcome, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for row in rows {
-            let outcome = i64::from(row.outcome != Checked::Good);
-            put.execute(params![store, row.name.as_str(), row.size.0 as i64, row.checked.0, outcome, row.why])?;
+            let (size, outcome) = (row.size.0 as i64, row.outcome.code());
+            put.execute(params![store, row.name.as_str(), size, row.checked.0, outcome, row.why])?;
         }
         Ok(())
     }
@@ -91,7 +111,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// The objects of a store whose bytes were damaged at the last look.
+    /// The objects of a store that were damaged at the last look, or whose parity was.
     pub fn damaged_in(&self, store: &str) -> Result<Vec<ScrubRow>, CatalogError> {
         let sql = format!("SELECT {COLUMNS} FROM scrubs WHERE store = ?1 AND outcome <> 0 ORDER BY name");
         let mut query = self.conn.prepare_cached(&sql)?;

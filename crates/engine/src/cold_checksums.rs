@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use darkslide_catalog::{Catalog, LedgerRow, PackState};
+use darkslide_catalog::{Catalog, Checked, LedgerRow, PackState, ScrubRow};
 use darkslide_store::{BulkEngine, BulkState};
 use darkslide_words::{Count, Money, ObjectName};
 
@@ -45,6 +45,9 @@ pub struct StoreChecksums {
 
 /// Before the token of a job whose id is not known yet.
 const TOKEN: &str = "token:";
+
+/// How a checksum that is another one is told.
+const DIFFERS: &str = "its CRC64NVME is";
 
 fn key(label: &str) -> String {
     format!("checksums {label}")
@@ -94,6 +97,24 @@ impl Engine {
         Ok(all)
     }
 
+    /// Remembers packs whose bytes are others than those that were stored, for `repair`.
+    fn remember_bad(&self, catalog: &Catalog, label: &str, done: &ColdChecksums) -> Result<(), EngineError> {
+        let ColdChecksums::Done { bad, .. } = done else { return Ok(()) };
+        let mut rows = Vec::new();
+        // What could not be computed is no damage.
+        for (name, why) in bad.iter().filter(|(_, why)| why.starts_with(DIFFERS)) {
+            let Some(pack) = catalog.pack_named(name)? else { continue };
+            rows.push(ScrubRow {
+                name: name.clone(),
+                size: catalog.pack(pack)?.size,
+                checked: self.clock.now(),
+                outcome: Checked::Damaged,
+                why: why.clone(),
+            });
+        }
+        catalog.transaction(|| Ok(catalog.put_scrubs(label, &rows)?))
+    }
+
     fn checksums_of(
         &self,
         catalog: &Catalog,
@@ -109,8 +130,11 @@ impl Engine {
                 return Ok(ColdChecksums::Failed(why));
             }
             let Some(found) = bulk.checksums(&begun)? else { return Ok(ColdChecksums::Working) };
+            let done = compare(found, sums);
+            // Remembered before the job is forgotten: its report is read once.
+            self.remember_bad(catalog, label, &done)?;
             catalog.set_meta(&key(label), b"")?;
-            return Ok(compare(found, sums));
+            return Ok(done);
         }
         let mut names: Vec<ObjectName> = sums.keys().cloned().collect();
         names.sort();
@@ -147,7 +171,7 @@ fn compare(found: darkslide_store::Sums, sums: &HashMap<ObjectName, u64>) -> Col
     for (name, wanted) in sums {
         match found.remove(name) {
             Some(Ok(sum)) if sum == *wanted => good += Count(1),
-            Some(Ok(sum)) => bad.push((name.clone(), format!("its CRC64NVME is {sum:016x}, not {wanted:016x}"))),
+            Some(Ok(sum)) => bad.push((name.clone(), format!("{DIFFERS} {sum:016x}, not {wanted:016x}"))),
             Some(Err(words)) => bad.push((name.clone(), words)),
             None => newer += Count(1),
         }

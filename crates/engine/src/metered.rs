@@ -264,6 +264,18 @@ impl Store for Metered {
         self.inner.extend_lock(name, until)
     }
 
+    fn stored_sum(&self, name: &ObjectName) -> Result<darkslide_store::StoredSum, StoreError> {
+        // S3 prices a HEAD as it does a GET from STANDARD, whatever the object's class.
+        let cost = self.price(self.prices.get(&StorageClass::Standard, Count(1)))?;
+        self.take(cost, "the next checksum")?;
+        {
+            let mut tally = self.tally();
+            tally.gets.0 += 1;
+            tally.gets.1 += cost;
+        }
+        self.inner.stored_sum(name)
+    }
+
     fn mending(&self) -> Option<&dyn darkslide_store::Mending> {
         self.inner.mending()
     }

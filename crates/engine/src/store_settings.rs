@@ -25,9 +25,15 @@ pub struct StoreSettings {
     /// Profile of the shared AWS files with which this machine writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// Profile for forget and prune: the only one that may delete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruner_profile: Option<String>,
     /// Profile for thaws and restores, where that is another identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reader_profile: Option<String>,
+    /// Profile for audits, where that is another identity: it lists, and asks for checksums.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auditor_profile: Option<String>,
     /// Bucket in the path instead of the host name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_style: Option<bool>,
@@ -56,12 +62,45 @@ pub struct StoreSettings {
     /// Outside the house; a bucket is, unless told otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub off_site: Option<bool>,
+    /// What it is on: copies on one medium are lost together. A bucket is in the cloud, a directory
+    /// on its disk, unless told otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<Media>,
+    /// Parity beside each object of a directory, such as `10 %`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parity: Option<String>,
     /// S3 Batch Operations for bulk thaws.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchSettings>,
     /// URL of an SQS queue that gets the bucket's restore events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<String>,
+}
+
+/// A kind of medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Media {
+    /// A disk, or an array of them, in or at this machine.
+    Disk,
+    /// A server in the house.
+    Nas,
+    /// Somebody else's data centre.
+    Cloud,
+    /// Tapes, or discs.
+    Tape,
+}
+
+impl Media {
+    /// As it stands in the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Nas => "nas",
+            Self::Cloud => "cloud",
+            Self::Tape => "tape",
+        }
+    }
 }
 
 /// A checksum.
@@ -138,13 +177,38 @@ impl StoreSettings {
         Self { profile: self.reader_profile.clone().or_else(|| self.profile.clone()), ..self.clone() }
     }
 
+    /// As who forgets and prunes.
+    pub(crate) fn for_pruning(&self) -> Self {
+        Self { profile: self.pruner_profile.clone().or_else(|| self.profile.clone()), ..self.clone() }
+    }
+
+    /// As who audits.
+    pub(crate) fn for_auditing(&self) -> Self {
+        Self { profile: self.auditor_profile.clone().or_else(|| self.profile.clone()), ..self.clone() }
+    }
+
+    /// Parity of each object, in percent; 0 where it is switched off.
+    pub fn parity_percent(&self) -> u32 {
+        self.parity.as_deref().and_then(parse_percent).unwrap_or(0)
+    }
+
     /// Why it cannot be.
     pub(crate) fn problem(&self) -> Option<String> {
         let only_buckets = self.endpoint.is_some()
             || self.region.is_some()
             || self.profile.is_some()
+            || self.auditor_profile.is_some()
+            || self.pruner_profile.is_some()
             || self.class.is_some()
             || self.warm_class.is_some();
+        if let Some(parity) = &self.parity {
+            if self.url.is_some() {
+                return Some(format!("the store {} is a bucket: parity is for directories", self.label()));
+            }
+            if parse_percent(parity).is_none() {
+                return Some(format!("parity = `{parity}` is no share such as `10 %`, at most 100 %"));
+            }
+        }
         match (&self.path, &self.url) {
             (None, None) => Some("a [[store]] needs a `path` or a `url`".into()),
             (Some(_), Some(_)) => Some("a [[store]] has a `path` or a `url`, not both".into()),
@@ -188,6 +252,12 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
     (1.0..1e18).contains(&value).then_some(value as u64)
 }
 
+/// Reads `10 %`, `10%`, `10`, `0`: percent, at most 100.
+pub fn parse_percent(text: &str) -> Option<u32> {
+    let number = text.trim().trim_end_matches('%').trim();
+    number.parse().ok().filter(|percent| *percent <= 100)
+}
+
 /// Reads `50 Mbit/s`, `1 Gbit`, `100000000`: bits a second.
 pub fn parse_bits(text: &str) -> Option<u64> {
     let lower = text.trim().to_ascii_lowercase();
@@ -217,6 +287,20 @@ mod tests {
         for bad in ["", "fast", "-1 MB", "0", "1 parsec"] {
             assert_eq!((parse_bytes(bad), parse_bits(bad)), (None, None), "{bad}");
         }
+    }
+
+    #[test]
+    fn parity_is_a_share_of_a_directory() {
+        let with = |text: &str| StoreSettings { parity: Some(text.into()), ..StoreSettings::dir("a") };
+        for (text, percent) in [("10 %", 10), ("25%", 25), ("0", 0), (" 100 % ", 100)] {
+            assert_eq!((with(text).problem(), with(text).parity_percent()), (None, percent), "{text}");
+        }
+        for bad in ["", "ten", "101 %", "-1", "5 MB"] {
+            assert!(with(bad).problem().is_some(), "{bad}");
+        }
+        let bucket = StoreSettings { parity: Some("10 %".into()), ..StoreSettings::parse("s3://bucket") };
+        assert!(bucket.problem().is_some_and(|why| why.contains("directories")));
+        assert_eq!(StoreSettings::dir("a").parity_percent(), 0);
     }
 
     #[test]

@@ -207,6 +207,10 @@ impl Mending for DirStore {
         self.parity
     }
 
+    fn has_parity(&self, name: &ObjectName) -> bool {
+        self.disk.stat(&self.parity_path(name)).is_ok()
+    }
+
     fn parity(&self, name: &ObjectName, id: Option<ObjectId>, bytes: Option<&[u8]>) -> Result<ParityState, StoreError> {
         let Some(file) = self.salvage(&self.parity_path(name), name)? else { return Ok(ParityState::Absent) };
         let read;
@@ -304,3 +308,6 @@ impl DirStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

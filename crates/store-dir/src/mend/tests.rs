@@ -1,11 +1,16 @@
 //! Mending on a disk: rot, zeroed sectors, truncation, absence, and a crash at each operation.
 
-use darkslide_disk::{FaultyDisk, Harm};
-use darkslide_store::list_all;
-use darkslide_words::{Count, ObjectId, Rng as _, SeededRng, Temperature};
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::*;
-use darkslide_store::{Healed, ParityState};
+use darkslide_disk::{FaultyDisk, Harm, RealDisk};
+use darkslide_store::{Healed, Mending as _, ParityState, PutFacts, PutOutcome, Store as _, list_all};
+use darkslide_words::{Clock as _, Count, ObjectId, ObjectName, Rng as _, SeededRng, Temperature};
+
+use super::salvage_from;
+use crate::{DirStore, LEFTOVER, TMP, parity};
 
 fn facts(bytes: &[u8]) -> PutFacts {
     PutFacts { crc64: crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes), temperature: Temperature::Cold }
@@ -329,10 +334,10 @@ impl darkslide_disk::Source for BadSectors<'_> {
 fn sectors_that_cannot_be_read_are_passed_over() {
     let object = noise(5, 50 * 4096 + 17);
     let file = parity::make(&object, 10);
-    let read = mend::salvage_from(&BadSectors(&object, &[0, 15, 16, 50]), object.len()).unwrap();
+    let read = salvage_from(&BadSectors(&object, &[0, 15, 16, 50]), object.len()).unwrap();
     let parity = parity::read(&file).unwrap();
     let damage = parity.examine(&read);
     assert_eq!(damage.data, [0, 15, 16, 50]);
     assert!(parity.rebuild(read, &damage) == Some(object.clone()));
-    assert!(mend::salvage_from(&BadSectors(&object, &[]), object.len()).unwrap() == object);
+    assert!(salvage_from(&BadSectors(&object, &[]), object.len()).unwrap() == object);
 }
