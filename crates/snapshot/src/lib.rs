@@ -18,6 +18,7 @@ mod packer;
 mod plan;
 mod read;
 mod replicate;
+pub mod reseal;
 mod resume;
 mod rules;
 mod sealer;

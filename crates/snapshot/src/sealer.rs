@@ -114,7 +114,8 @@ pub fn run(ends: SealerEnds, catalog: &Path, stores: &Stores, key: &SecretKey) {
     }
 }
 
-fn seal(job: Job, catalog: &Catalog, stores: &Stores, key: &SecretKey) -> Result<Stored, SnapshotError> {
+/// Seals one pack, writes its durable row, puts it.
+pub fn seal(job: Job, catalog: &Catalog, stores: &Stores, key: &SecretKey) -> Result<Stored, SnapshotError> {
     let kind = job.writer.kind();
     let pack = job.writer.finish(&job.run, OsRng.bytes(), key)?;
     catalog.add_pending(&Pending {

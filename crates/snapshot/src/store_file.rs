@@ -295,9 +295,7 @@ pub struct Base {
 impl Base {
     /// Opens the base of a database, empty where there is none.
     pub fn open(folder: &Path, catalog: &Catalog, job: &str, path: &Name, block: usize) -> Result<Self, SnapshotError> {
-        let mut name = blake3::Hasher::new();
-        name.update(job.as_bytes()).update(&[0]).update(path.as_bytes());
-        let at = folder.join(name.finalize().to_hex().as_str());
+        let at = folder.join(base_name(job, path));
         let work = |source| SnapshotError::Work { what: "opening the database's base", path: at.clone(), source };
         std::fs::create_dir_all(folder).map_err(work)?;
         let file = private_file(&at).map_err(work)?;
@@ -367,6 +365,13 @@ impl Base {
         self.new.push(BaseBlock { chunk: id, delta: 0 });
         Ok(())
     }
+}
+
+/// What the local base of a database is called.
+pub fn base_name(job: &str, path: &Name) -> String {
+    let mut name = blake3::Hasher::new();
+    name.update(job.as_bytes()).update(&[0]).update(path.as_bytes());
+    name.finalize().to_hex().to_string()
 }
 
 /// A file that only this user can read.

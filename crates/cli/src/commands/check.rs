@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use anyhow::Result;
 use darkslide_engine::words::OsRng;
-use darkslide_engine::{CheckOptions, ColdChecksums, Report, Sample, Severity, Status};
+use darkslide_engine::{CheckOptions, ColdChecksums, Report, Rotation, Sample, Severity, Status};
 use serde_json::json;
 
 use crate::args::{Audit, Scrub};
 use crate::output::{self, Exit};
 use crate::progress::Watcher;
 use crate::{confirm, keyfile, wiring};
+
+/// A scrub with a budget is to have read everything within this time.
+const EVERY: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Tells how things stand.
 pub fn status(config: Option<PathBuf>, as_json: bool) -> Result<Exit> {
@@ -103,12 +106,32 @@ fn tell_status(status: &Status) {
     }
 }
 
+fn tell_parity(report: &Report) {
+    if report.healable.0 > 0 {
+        output::line(format_args!("{} damaged objects can be healed: `darkslide repair`", report.healable));
+    }
+    if report.without_parity.0 > 0 {
+        output::line(format_args!("{} objects have no parity yet: `darkslide repair` makes it", report.without_parity));
+    }
+    if let Some(rotated) = &report.rotated {
+        output::line(format_args!(
+            "read {} of {} whose turn it was; {} in all, to be read every {} days",
+            rotated.read, rotated.due, rotated.total, rotated.every_days
+        ));
+    }
+}
+
 fn tell(report: &Report, as_json: bool, what: &str) -> Exit {
     let damages = report.damages();
     if as_json {
         output::value(&json!({
             "objects": report.objects, "bytes": report.bytes, "snapshots": report.snapshots, "chunks": report.chunks,
             "damages": damages, "findings": report.findings, "denied": report.denied,
+            "healable": report.healable, "without_parity": report.without_parity,
+            "rotation": report.rotated.map(|r| json!({
+                "total": r.total, "due": r.due, "read": r.read, "never": r.never,
+                "oldest": r.oldest.map(|at| at.to_string()), "every_days": r.every_days, "round_days": r.round_days,
+            })),
             "cold": report.cold.iter().map(|(class, (n, bytes))| json!({"class": class, "objects": n, "bytes": bytes}))
                 .collect::<Vec<_>>(),
         }));
@@ -119,9 +142,10 @@ fn tell(report: &Report, as_json: bool, what: &str) -> Exit {
         output::line(format_args!("{what}: {} objects with {}", report.objects, report.bytes));
         for (class, (objects, bytes)) in &report.cold {
             output::line(format_args!(
-                "{objects} of them with {bytes} lie in {class} and were not read: a drill thaws some"
+                "{objects} objects with {bytes} lie in {class} and were not read: a drill thaws some"
             ));
         }
+        tell_parity(report);
         if report.denied.0 > 0 {
             output::line(format_args!(
                 "{} of them these credentials may not read: another identity checks them",
@@ -195,6 +219,38 @@ fn cold_checksums(engine: &darkslide_engine::Engine, yes: bool, as_json: bool) -
     Ok(if sound { Exit::Ok } else { Exit::Failed })
 }
 
+/// Asks the stores for the checksums that they keep.
+fn stored_checksums(engine: &darkslide_engine::Engine, yes: bool, as_json: bool) -> Result<Exit> {
+    let cost = engine.quote_stored_checksums()?;
+    let what = format!("To ask for the checksum of each pack costs {cost}");
+    if cost > darkslide_words::Money::ZERO && !confirm::spend(&what, yes)? {
+        return Ok(Exit::Refused);
+    }
+    let watcher = Watcher::new(as_json);
+    let told = engine.stored_checksums(&watcher);
+    watcher.finish();
+    let (report, stores) = told?;
+    if !as_json {
+        for (store, sums) in &stores {
+            output::line(format_args!(
+                "{store}: {} packs have the checksum of the index, {} have not, of {} it keeps none",
+                sums.good, sums.bad, sums.unknown
+            ));
+        }
+        report.findings.iter().for_each(output::line);
+        if stores.is_empty() {
+            output::line("No store keeps checksums: a directory is read by `scrub`.");
+        }
+    } else {
+        let store = |(store, sums): &(String, darkslide_engine::Sums)| json!({"store": store, "good": sums.good, "bad": sums.bad, "unknown": sums.unknown});
+        output::value(&json!({
+            "checksums": stores.iter().map(store).collect::<Vec<_>>(), "findings": report.findings,
+            "denied": report.denied,
+        }));
+    }
+    Ok(if report.damages() > 0 { Exit::Failed } else { Exit::Ok })
+}
+
 /// Audits.
 pub fn audit(config: Option<PathBuf>, args: &Audit) -> Result<Exit> {
     let identity = keyfile::given(&args.identity)?;
@@ -210,8 +266,14 @@ pub fn audit(config: Option<PathBuf>, args: &Audit) -> Result<Exit> {
             return Ok(exit);
         }
     }
+    if args.checksums {
+        let exit = stored_checksums(&wiring::auditor(config.clone())?, args.yes, args.json.json)?;
+        if exit != Exit::Ok {
+            return Ok(exit);
+        }
+    }
     let watcher = Watcher::new(args.json.json);
-    let engine = if identity.is_some() { wiring::reader(config)? } else { wiring::engine(config)? };
+    let engine = if identity.is_some() { wiring::reader(config)? } else { wiring::auditor(config)? };
     let report = engine.audit(identity.as_ref(), &watcher);
     watcher.finish();
     let report = report?;
@@ -225,7 +287,16 @@ pub fn audit(config: Option<PathBuf>, args: &Audit) -> Result<Exit> {
 /// Scrubs.
 pub fn scrub(config: Option<PathBuf>, args: &Scrub) -> Result<Exit> {
     let identity = keyfile::given(&args.identity)?;
-    let sample = if args.all { Sample::All } else { Sample::Percent(args.sample) };
+    let turns = args.every.is_some() || args.budget.is_some() || args.budget_time.is_some();
+    let sample = match (args.all, turns) {
+        (true, _) => Sample::All,
+        (false, true) => Sample::Rotation(Rotation {
+            every: args.every.unwrap_or(EVERY),
+            bytes: args.budget,
+            time: args.budget_time,
+        }),
+        (false, false) => Sample::Percent(args.sample),
+    };
     let watcher = Watcher::new(args.json.json);
     let report = wiring::reader(config)?.scrub(CheckOptions { sample }, identity.as_ref(), &mut OsRng, &watcher);
     watcher.finish();
