@@ -27,6 +27,8 @@ pub enum PackState {
     Condemned,
     /// Was not in the store's last listing.
     Gone,
+    /// Deleted by a prune: nothing needs it, and nobody misses it.
+    Pruned,
 }
 
 impl PackState {
@@ -38,6 +40,7 @@ impl PackState {
         match code {
             0 => Self::Stored,
             1 => Self::Condemned,
+            3 => Self::Pruned,
             _ => Self::Gone,
         }
     }
@@ -235,8 +238,21 @@ impl Catalog {
         query.query_row([id.0], pack_row).optional()?.ok_or(CatalogError::BrokenRow { what: "a pack" })
     }
 
-    /// Every pack: row, facts, state, whether a trusted segment lists it.
+    /// Every pack that is there or should be: row, facts, state, whether a trusted
+    /// segment lists it.
     pub fn for_each_pack<E: From<CatalogError>>(
+        &self,
+        mut each: impl FnMut(PackId, PackFacts, PackState, bool) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.for_each_known_pack(|id, facts, state, trusted| match state {
+            PackState::Pruned => Ok(()),
+            _ => each(id, facts, state, trusted),
+        })
+    }
+
+    /// The same with those that a prune deleted: their rows stay, since rows of the
+    /// library name packs by number.
+    pub fn for_each_known_pack<E: From<CatalogError>>(
         &self,
         mut each: impl FnMut(PackId, PackFacts, PackState, bool) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -270,9 +286,9 @@ impl Catalog {
         Ok(())
     }
 
-    /// Packs that no segment lists yet.
+    /// Packs that are there and that no segment lists yet.
     pub fn unindexed(&self) -> Result<Vec<PackId>, CatalogError> {
-        let mut query = self.conn.prepare("SELECT id FROM packs WHERE segment IS NULL ORDER BY id")?;
+        let mut query = self.conn.prepare("SELECT id FROM packs WHERE segment IS NULL AND state = 0 ORDER BY id")?;
         let rows = query.query_map([], |row| row.get(0).map(PackId))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -361,6 +377,31 @@ impl Catalog {
         self.conn.execute("UPDATE packs SET segment = NULL WHERE segment = ?1", [id.as_bytes().as_slice()])?;
         self.conn.execute("DELETE FROM segments WHERE id = ?1", [id.as_bytes().as_slice()])?;
         Ok(())
+    }
+
+    /// Names of all packs that a segment lists, as far as is known.
+    pub fn indexed(&self) -> Result<Vec<ObjectName>, CatalogError> {
+        let mut query = self.conn.prepare("SELECT name FROM packs WHERE segment IS NOT NULL")?;
+        let rows = query.query_map([], |row| name_of(row, 0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Packs that are listed by this segment, as far as is known, and by none since.
+    pub fn packs_of_segment(&self, id: ObjectId) -> Result<Vec<PackId>, CatalogError> {
+        let mut query = self.conn.prepare_cached("SELECT id FROM packs WHERE segment = ?1")?;
+        let rows = query.query_map([id.as_bytes().as_slice()], |row| row.get(0).map(PackId))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Pairs of packs: the first holds a delta whose base the second holds in full.
+    pub fn bases_of_packs(&self) -> Result<Vec<(ObjectName, ObjectName)>, CatalogError> {
+        let mut query = self.conn.prepare(
+            "SELECT DISTINCT p.name, q.name FROM chunks d JOIN chunks b ON b.kind = d.kind AND b.id = d.base
+             AND b.base IS NULL JOIN packs p ON p.id = d.pack JOIN packs q ON q.id = b.pack
+             WHERE d.base IS NOT NULL AND d.pack <> b.pack",
+        )?;
+        let rows = query.query_map([], |row| Ok((name_of(row, 0)?, name_of(row, 1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Believes no pack of this writer's segments any more for dedup.

@@ -30,6 +30,14 @@ pub struct Finish<'r> {
     pub stores: &'r Stores,
 }
 
+/// A snapshot that is about to be put.
+struct Coming<'a> {
+    needed: &'a PackSet,
+    state: &'a JobState,
+    time: Time,
+    complete: bool,
+}
+
 impl Finish<'_> {
     /// Seals a signed document and puts it; its object id.
     fn put(
@@ -68,15 +76,10 @@ impl Finish<'_> {
         })
     }
 
-    fn refs(&self, needed: &PackSet, state: &JobState, time: Time) -> Result<(ObjectId, u32), SnapshotError> {
-        let trust = self.context.trust;
+    /// Puts the refs of a snapshot that is to come; their id and the length of their chain.
+    fn refs(&self, coming: &Coming<'_>, base: Option<ObjectId>) -> Result<(ObjectId, u32), SnapshotError> {
+        let (plan, trust, state) = (self.context.plan, self.context.trust, coming.state);
         let config = trust.config().ok_or(SnapshotError::NoConfig)?;
-        let mut base = state.refs.filter(|_| state.refs_depth < REFS_DEPTH);
-        if let (Some(id), Some(store)) = (base, self.stores.first())
-            && !resume::refs_are_there(&*store, id)?
-        {
-            base = None;
-        }
         let before = if base.is_some() { state.packs.clone() } else { PackSet::default() };
         let names = |from: &PackSet, without: &PackSet| -> Result<Vec<ObjectName>, SnapshotError> {
             let mut list = Vec::new();
@@ -87,14 +90,17 @@ impl Finish<'_> {
             Ok(list)
         };
         let refs = Refs {
-            add: names(needed, &before)?,
+            add: names(coming.needed, &before)?,
             base,
+            complete: Some(coming.complete),
             features: Vec::new(),
             format: FORMAT,
-            job: self.context.plan.job.clone(),
-            remove: names(&before, needed)?,
+            job: plan.job.clone(),
+            predecessor: state.snapshot.clone(),
+            remove: names(&before, coming.needed)?,
             repository: trust.repository(),
-            snapshot_time: time,
+            snapshot_time: coming.time,
+            tags: plan.tags.clone(),
             writer: self.context.writer.id(),
         };
         let document = signed::sign(DocType::Refs, &refs, &self.context.writer.signing)?;
@@ -103,25 +109,43 @@ impl Finish<'_> {
         Ok((id, if base.is_some() { state.refs_depth + 1 } else { 0 }))
     }
 
+    /// Puts the refs, then looks whether all that they name is still to be relied on.
+    /// In this order nothing can be deleted in between, however long this machine
+    /// sleeps: a prune that has not seen these refs has condemned before, and that is
+    /// seen here; one that has seen them deletes nothing of theirs.
+    fn declare(&self, coming: &Coming<'_>) -> Result<(ObjectId, u32), SnapshotError> {
+        let holds = |id| resume::refs_hold(self.stores, self.context.trust, id);
+        let mut base = coming.state.refs.filter(|_| coming.state.refs_depth < REFS_DEPTH);
+        if let Some(id) = base
+            && !holds(id)?
+        {
+            base = None;
+        }
+        let mut declared = self.refs(coming, base)?;
+        if let Some(id) = base
+            && !holds(id)?
+        {
+            declared = self.refs(coming, None)?;
+        }
+        let again = resume::reconcile(self.catalog, self.stores, self.context.trust)?;
+        // Those that were lost before the run are stored anew, or named as failures.
+        let lost = again.iter().find(|p| coming.needed.contains(*p) && !self.context.unreliable.contains(*p));
+        match lost {
+            Some(lost) => {
+                let name = self.catalog.pack(lost)?.name;
+                Err(SnapshotError::Store(darkslide_store::StoreError::Missing { name }))
+            }
+            None => Ok(declared),
+        }
+    }
+
     /// Writes refs and snapshot of the finished library. Packs that vanished or
     /// were condemned while the run went on end it: the next one stores their
     /// content again.
-    pub fn snapshot(
-        &self,
-        root: &[u8],
-        counts: Counts,
-        unreliable: &PackSet,
-        also: &PackSet,
-    ) -> Result<(ObjectName, Time), SnapshotError> {
+    pub fn snapshot(&self, root: &[u8], counts: Counts, also: &PackSet) -> Result<(ObjectName, Time), SnapshotError> {
         let root: Entry = canon::from_bytes("the root", root)?;
         let mut needed = self.catalog.needed_packs(&self.context.plan.job)?;
         needed.extend(also);
-        let again = resume::reconcile(self.catalog, self.stores, self.context.trust)?;
-        // Those that were lost before the run are stored anew, or named as failures.
-        if let Some(lost) = again.iter().find(|p| needed.contains(*p) && !unreliable.contains(*p)) {
-            let name = self.catalog.pack(lost)?.name;
-            return Err(SnapshotError::Store(darkslide_store::StoreError::Missing { name }));
-        }
         self.write(root, counts, needed, true)
     }
 
@@ -144,7 +168,7 @@ impl Finish<'_> {
         let config = trust.config().ok_or(SnapshotError::NoConfig)?;
         let state = self.catalog.job(&plan.job)?;
         let time = self.time()?;
-        let (refs, depth) = self.refs(&needed, &state, time)?;
+        let (refs, depth) = self.declare(&Coming { needed: &needed, state: &state, time, complete })?;
         let snapshot = Snapshot {
             complete,
             counts,
@@ -157,6 +181,7 @@ impl Finish<'_> {
             refs,
             repository: trust.repository(),
             root,
+            tags: plan.tags.clone(),
             time,
             tool: plan.tool.clone(),
             writer: self.context.writer.id(),

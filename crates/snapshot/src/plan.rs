@@ -48,6 +48,8 @@ pub struct BackupPlan {
     pub work: PathBuf,
     /// A checkpoint at least so often.
     pub checkpoint_every: Duration,
+    /// Words that the snapshot carries, for retention.
+    pub tags: Vec<String>,
     /// Program and version, for the snapshot.
     pub tool: String,
 }

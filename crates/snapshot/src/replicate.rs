@@ -1,15 +1,17 @@
 //! Bringing a store up that is behind: copies what it lacks from one that is
 //! not, in the order of writing, so that a snapshot is never there before what
-//! it needs.
+//! it needs. What was forgotten or pruned in one store is not brought back from
+//! another, and tombstones stay where they were put.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use darkslide_format::keys::KeyPair;
-use darkslide_format::limits::{LARGE_PLAIN_MAX, LARGE_SEALED_MAX};
+use darkslide_format::limits::{LARGE_PLAIN_MAX, LARGE_SEALED_MAX, PLAIN_OBJECT_MAX};
 use darkslide_format::names::{self, Kind};
+use darkslide_format::reach::{self, AllRefs, JudgedRefs, Root};
 use darkslide_format::signed::DocType;
-use darkslide_format::snapshot::Refs;
+use darkslide_format::snapshot::{Condemned, Refs};
 use darkslide_format::stream::crc64;
 use darkslide_format::trust::{Standing, Trust};
 use darkslide_format::{frame, object_id, seal};
@@ -40,7 +42,6 @@ const ORDER: &[Kind] = &[
     Kind::Index,
     Kind::Previews,
     Kind::Refs,
-    Kind::Condemned,
     Kind::Snapshots,
 ];
 
@@ -62,6 +63,8 @@ pub struct RefsReader<'a> {
 }
 
 type Inventory = HashMap<ObjectName, u64>;
+/// Every place of each name: stored bytes and number of the store.
+type Places<'a> = HashMap<&'a ObjectName, Vec<(u64, usize)>>;
 
 /// Copies from the others what each store lacks. For each store nothing if it
 /// has everything now, else why not.
@@ -76,13 +79,15 @@ pub fn replicate(
     }
     let inventories: Vec<Result<Inventory, StoreError>> = stores.iter().map(|s| inventory(&**s)).collect();
     // Every place of a name, the longest first: a shorter one was cut off.
-    let mut all: HashMap<&ObjectName, Vec<(u64, usize)>> = HashMap::new();
+    let mut all: Places<'_> = HashMap::new();
     for (n, inventory) in inventories.iter().enumerate() {
         for (name, size) in inventory.iter().flatten() {
             all.entry(name).or_default().push((*size, n));
         }
     }
     all.values_mut().for_each(|places| places.sort_by_key(|(size, n)| (std::cmp::Reverse(*size), *n)));
+    let gone = Copying { stores, all: &all, refs, observer }.gone();
+    all.retain(|name, _| !gone.contains(*name) && !is_tombstone(name));
     let mut behind = Vec::new();
     for (n, inventory) in inventories.iter().enumerate() {
         behind.push(match inventory {
@@ -95,7 +100,7 @@ pub fn replicate(
 
 struct Copying<'a> {
     stores: &'a [Arc<dyn Store>],
-    all: &'a HashMap<&'a ObjectName, Vec<(u64, usize)>>,
+    all: &'a Places<'a>,
     refs: &'a RefsReader<'a>,
     observer: &'a dyn Observer,
 }
@@ -165,6 +170,49 @@ impl Copying<'_> {
             })
     }
 
+    /// What some store lacks because it was forgotten or pruned there: snapshots with a
+    /// tombstone, and condemned packs and refs that no other snapshot needs.
+    fn gone(&self) -> HashSet<ObjectName> {
+        let condemned: Vec<ObjectName> = self.all.keys().filter_map(|name| self.condemned(name)).collect();
+        let kind = |name: &ObjectName| names::parse(name).map(|p| p.kind);
+        let (gone, rest): (Vec<_>, Vec<_>) =
+            condemned.into_iter().partition(|name| kind(name) == Some(Kind::Snapshots));
+        let mut gone: HashSet<ObjectName> = gone.into_iter().collect();
+        if rest.is_empty() {
+            return gone;
+        }
+        let judged = |(id, refs): (ObjectId, Refs)| {
+            let stored = refs.snapshot_time;
+            (id, JudgedRefs { refs, standing: Standing::Trusted, stored })
+        };
+        let refs: AllRefs = self.all_refs().into_iter().map(judged).collect();
+        let root = |name: &ObjectName| {
+            let time = names::parse(name).filter(|p| p.kind == Kind::Snapshots)?.time?;
+            Some(Root { name: name.clone(), time, refs: None })
+        };
+        let roots: Vec<Root> = self.all.keys().filter(|n| !gone.contains(**n)).filter_map(|n| root(n)).collect();
+        let needs = reach::needs(&roots, &refs);
+        if !needs.unknown.is_empty() {
+            return gone;
+        }
+        let needed = |name: &ObjectName| {
+            let refs = names::parse(name).filter(|p| p.kind == Kind::Refs).and_then(|p| p.id);
+            needs.packs.contains(name) || refs.is_some_and(|id| needs.refs.contains(&id))
+        };
+        gone.extend(rest.into_iter().filter(|name| !needed(name)));
+        gone
+    }
+
+    /// What a tombstone condemns, where that is not in every store.
+    fn condemned(&self, tombstone: &ObjectName) -> Option<ObjectName> {
+        let id = names::parse(tombstone).filter(|p| p.kind == Kind::Condemned)?.id?;
+        let readable = self.all[tombstone].iter().filter(|(size, _)| *size <= PLAIN_OBJECT_MAX as u64);
+        let mut read = readable.filter_map(|(_, n)| self.stores[*n].read(tombstone, None).ok()?.bytes(tombstone).ok());
+        let object = read.find_map(|bytes| Condemned::valid(self.refs.trust, id, &bytes))?.object;
+        let places = self.all.get(&object).map_or(0, Vec::len);
+        (1..self.stores.len()).contains(&places).then_some(object)
+    }
+
     fn all_refs(&self) -> HashMap<ObjectId, Refs> {
         let mut out = HashMap::new();
         for (name, places) in self.all {
@@ -193,6 +241,10 @@ impl RefsReader<'_> {
     }
 }
 
+fn is_tombstone(name: &ObjectName) -> bool {
+    names::parse(name).is_some_and(|p| p.kind == Kind::Condemned)
+}
+
 fn rank(name: &ObjectName) -> usize {
     let kind = names::parse(name).map(|p| p.kind);
     ORDER.iter().position(|k| Some(*k) == kind).unwrap_or(ORDER.len())
@@ -200,7 +252,7 @@ fn rank(name: &ObjectName) -> usize {
 
 fn copy_one(from: &dyn Store, to: &dyn Store, name: &ObjectName, parsed: names::Parsed) -> Result<Bytes, String> {
     let bytes = from.read(name, None).and_then(|r| r.bytes(name)).map_err(|e| e.to_string())?;
-    let named_by_content = !matches!(parsed.kind, Kind::Config | Kind::Recover | Kind::Condemned);
+    let named_by_content = !matches!(parsed.kind, Kind::Config | Kind::Recover);
     if let Some(id) = parsed.id.filter(|_| named_by_content)
         && object_id(&bytes) != id
     {

@@ -8,10 +8,9 @@ use darkslide_format::canon;
 use darkslide_format::index::IndexPack;
 use darkslide_format::limits::PLAIN_OBJECT_MAX;
 use darkslide_format::names::{self, Kind};
-use darkslide_format::signed::DocType;
 use darkslide_format::snapshot::Condemned;
-use darkslide_format::trust::{Standing, Trust};
-use darkslide_store::{Store, StoreError, list_all};
+use darkslide_format::trust::Trust;
+use darkslide_store::{StoreError, list_all};
 use darkslide_words::{ObjectId, ObjectName};
 
 use crate::convert::index_pack;
@@ -40,13 +39,19 @@ pub fn adopt(catalog: &Catalog, stores: &Stores) -> Result<u64, SnapshotError> {
     Ok(adopted)
 }
 
-/// Compares the packs that the catalog knows with the store's listing and its
-/// tombstones. Packs that no new snapshot may rely on.
+/// Compares the packs that the catalog knows with the store's listing and with the
+/// tombstones of all stores. Packs that no new snapshot may rely on. Tombstones are
+/// looked at first: whoever prunes removes one only after its pack.
 pub fn reconcile(catalog: &Catalog, stores: &Stores, trust: &Trust) -> Result<PackSet, SnapshotError> {
     let Some(store) = stores.first() else {
         return Ok(PackSet::default());
     };
-    let condemned = condemned(&*store, trust)?;
+    let mut known = HashSet::new();
+    catalog.for_each_known_pack::<SnapshotError>(|_, facts, _, _| {
+        known.extend(names::parse(&facts.name).and_then(|p| p.id));
+        Ok(())
+    })?;
+    let condemned = condemned(stores, trust, &|id| known.contains(&id))?;
     let mut listed: HashMap<ObjectName, u64> = HashMap::new();
     for kind in [Kind::Packs, Kind::Warm, Kind::Trees] {
         store.list(kind.prefix(), &mut |l| {
@@ -54,11 +59,15 @@ pub fn reconcile(catalog: &Catalog, stores: &Stores, trust: &Trust) -> Result<Pa
             Ok(())
         })?;
     }
+    let lost = catalog.lost()?;
     let (mut unreliable, mut changes) = (PackSet::default(), Vec::new());
-    catalog.for_each_pack::<SnapshotError>(|id, facts, state, trusted| {
+    catalog.for_each_known_pack::<SnapshotError>(|id, facts, state, trusted| {
         let is_condemned = names::parse(&facts.name).and_then(|p| p.id).is_some_and(|id| condemned.contains(&id));
         let found = match listed.get(&facts.name) {
+            None if is_condemned || state == PackState::Pruned => PackState::Pruned,
             _ if is_condemned => PackState::Condemned,
+            // Listed, but its bytes are damaged, and a repair found them nowhere.
+            _ if lost.contains(&facts.name) => PackState::Gone,
             Some(size) if *size == facts.size.0 => PackState::Stored,
             _ => PackState::Gone,
         };
@@ -83,33 +92,40 @@ pub fn reconcile(catalog: &Catalog, stores: &Stores, trust: &Trust) -> Result<Pa
     Ok(unreliable)
 }
 
-/// True if a refs object and all on which it builds are in the store.
-pub fn refs_are_there(store: &dyn Store, id: ObjectId) -> Result<bool, SnapshotError> {
+/// True if a refs object is in the store and new ones may build on it. What it builds
+/// on itself is there as long as it is, and as long as it is not condemned.
+pub fn refs_hold(stores: &Stores, trust: &Trust, id: ObjectId) -> Result<bool, SnapshotError> {
+    let Some(store) = stores.first() else { return Ok(false) };
+    if !condemned(stores, trust, &|found| found == id)?.is_empty() {
+        return Ok(false);
+    }
     let name = names::object(Kind::Refs, id);
-    Ok(list_all(store, name.as_str())?.iter().any(|l| l.name == name))
+    Ok(list_all(&*store, name.as_str())?.iter().any(|l| l.name == name))
 }
 
-/// Ids of packs with a valid tombstone.
-fn condemned(store: &dyn Store, trust: &Trust) -> Result<HashSet<ObjectId>, SnapshotError> {
+/// Ids among the wanted ones that have a valid tombstone in any store.
+fn condemned(
+    stores: &Stores,
+    trust: &Trust,
+    wanted: &dyn Fn(ObjectId) -> bool,
+) -> Result<HashSet<ObjectId>, SnapshotError> {
     let mut ids = HashSet::new();
-    for listed in list_all(store, Kind::Condemned.prefix())? {
-        if listed.size.0 > PLAIN_OBJECT_MAX as u64 {
-            continue;
-        }
-        let Some(id) = names::parse(&listed.name).and_then(|p| p.id) else {
-            continue;
-        };
-        let bytes = match store.read(&listed.name, None)?.bytes(&listed.name) {
-            Ok(bytes) => bytes,
-            Err(StoreError::Missing { .. }) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        // A forged tombstone would only make us store more; it is not obeyed.
-        let Ok((verified, standing)) = trust.by_writer(DocType::Condemned, &bytes) else { continue };
-        let may = standing == Standing::Trusted || trust.is_owner(&verified.signer);
-        let doc = Condemned::parse(verified.payload, trust.repository());
-        if may && doc.is_ok_and(|doc| names::parse(&doc.object).and_then(|p| p.id) == Some(id)) {
-            ids.insert(id);
+    for store in stores.current() {
+        for listed in list_all(&*store, Kind::Condemned.prefix())? {
+            let id = names::parse(&listed.name).and_then(|p| p.id);
+            let Some(id) = id.filter(|id| wanted(*id) && !ids.contains(id)) else { continue };
+            if listed.size.0 > PLAIN_OBJECT_MAX as u64 {
+                continue;
+            }
+            let bytes = match store.read(&listed.name, None)?.bytes(&listed.name) {
+                Ok(bytes) => bytes,
+                Err(StoreError::Missing { .. }) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            // A forged tombstone would only make us store more; it is not obeyed.
+            if Condemned::valid(trust, id, &bytes).is_some() {
+                ids.insert(id);
+            }
         }
     }
     Ok(ids)

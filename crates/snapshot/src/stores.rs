@@ -37,6 +37,11 @@ impl Stores {
         self.list.iter().find(|(_, standing)| is_current(standing)).map(|(store, _)| store.clone())
     }
 
+    /// Those that have everything.
+    pub fn current(&self) -> Vec<Arc<dyn Store>> {
+        self.list.iter().filter(|(_, standing)| is_current(standing)).map(|(store, _)| store.clone()).collect()
+    }
+
     /// Puts an object into every store that is current. At least one must take it.
     pub fn put(&self, name: &ObjectName, bytes: &Payload, facts: &PutFacts) -> Result<PutOutcome, SnapshotError> {
         let (mut outcome, mut last) = (None, None);
