@@ -1,18 +1,18 @@
 //! Bringing the catalog up with the repository: index segments of all writers,
 //! and the snapshots.
 
-use darkslide_catalog::{Catalog, SnapshotRow, Trusted};
+use darkslide_catalog::{Catalog, PackState, SnapshotRow, Trusted};
 use darkslide_format::identity::Identities;
 use darkslide_format::index::Segment;
 use darkslide_format::keys::KeyPair;
 use darkslide_format::limits::{LARGE_PLAIN_MAX, LARGE_SEALED_MAX, SMALL_PLAIN_MAX, SMALL_SEALED_MAX};
 use darkslide_format::names::{self, Kind};
 use darkslide_format::signed::DocType;
-use darkslide_format::snapshot::Snapshot;
+use darkslide_format::snapshot::{Condemned, Snapshot};
 use darkslide_format::trust::{Standing, Trust};
 use darkslide_format::{FormatError, canon, frame, object_id, seal};
 use darkslide_snapshot::{chunk_facts, pack_facts};
-use darkslide_store::{Store, list_all};
+use darkslide_store::{Store, StoreError, list_all};
 use darkslide_words::{ObjectId, ObjectName, Time};
 
 use crate::EngineError;
@@ -35,7 +35,12 @@ pub fn segments(
         if catalog.has_segment(id)? {
             continue;
         }
-        let bytes = store.read(&listed.name, None)?.bytes(&listed.name)?;
+        let bytes = match store.read(&listed.name, None)?.bytes(&listed.name) {
+            Ok(bytes) => bytes,
+            // A prune replaced it meanwhile; the new one is taken next time.
+            Err(StoreError::Missing { .. }) => continue,
+            Err(error) => return Err(error.into()),
+        };
         match parse(&bytes, id, trust, index) {
             Ok((segment, trusted)) => take(catalog, id, &segment, trusted)?,
             Err(error) => refused.push((listed.name, error)),
@@ -91,8 +96,21 @@ fn take(catalog: &Catalog, id: ObjectId, segment: &Segment, trusted: Trusted) ->
             rows.push(added.id);
         }
         catalog.add_chunks(&mut chunks)?;
-        Ok(catalog.add_segment(id, segment.writer, trusted, &rows)?)
+        catalog.add_segment(id, segment.writer, trusted, &rows)?;
+        if trusted == Trusted::Yes {
+            segment.supersedes.iter().try_for_each(|old| supersede(catalog, *old))?;
+        }
+        Ok(())
     })
+}
+
+/// Lets go of a segment that another one replaces. What that one left out was pruned;
+/// should it be in the store all the same, the next backup finds it there.
+fn supersede(catalog: &Catalog, old: ObjectId) -> Result<(), EngineError> {
+    for pack in catalog.packs_of_segment(old)? {
+        catalog.set_pack_state(pack, PackState::Pruned)?;
+    }
+    Ok(catalog.drop_segment(old)?)
 }
 
 /// Lists the snapshots; opens those that are not open yet, where identities are
@@ -106,7 +124,15 @@ pub fn snapshots(
     let known: std::collections::HashMap<ObjectName, bool> =
         catalog.snapshots()?.into_iter().map(|row| (row.name, row.payload.is_some())).collect();
     let mut refused = Vec::new();
-    for listed in list_all(store, Kind::Snapshots.prefix())? {
+    let all = list_all(store, Kind::Snapshots.prefix())?;
+    let there: std::collections::HashSet<&ObjectName> = all.iter().map(|listed| &listed.name).collect();
+    for name in known.keys().filter(|name| !there.contains(name)) {
+        // One that is gone without a tombstone is an audit's business.
+        if was_forgotten(store, trust, name)? {
+            catalog.drop_snapshot(name)?;
+        }
+    }
+    for listed in all {
         if listed.size.0 > SMALL_SEALED_MAX as u64 {
             refused.push((listed.name, too_large(listed.size.0, SMALL_SEALED_MAX)));
             continue;
@@ -133,6 +159,16 @@ pub fn snapshots(
         catalog.put_snapshot(&row)?;
     }
     Ok(refused)
+}
+
+/// True if a tombstone tells that somebody who may forgot the snapshot.
+fn was_forgotten(store: &dyn Store, trust: &Trust, name: &ObjectName) -> Result<bool, EngineError> {
+    let Some(id) = names::parse(name).and_then(|p| p.id) else { return Ok(false) };
+    let tombstone = names::object(Kind::Condemned, id);
+    match store.read(&tombstone, None)?.bytes(&tombstone) {
+        Ok(bytes) => Ok(Condemned::valid(trust, id, &bytes).is_some()),
+        Err(_) => Ok(false),
+    }
 }
 
 fn open(

@@ -53,9 +53,9 @@ impl S3Store {
         if let Some(mode) = self.lock_mode.get() {
             return Ok(*mode);
         }
-        let facts = self.bucket_facts()?;
-        let mode = match facts.lock.known() {
-            Some(true) => Some(facts.retention.known().flatten().map_or(LockMode::Governance, |r| r.mode)),
+        let (lock, retention) = self.lock_facts()?;
+        let mode = match lock.known() {
+            Some(true) => Some(retention.known().flatten().map_or(LockMode::Governance, |r| r.mode)),
             _ => None,
         };
         Ok(*self.lock_mode.get_or_init(|| mode))

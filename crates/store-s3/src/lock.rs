@@ -115,13 +115,18 @@ impl S3Store {
     pub fn bucket_facts(&self) -> Result<BucketFacts, StoreError> {
         let failed = |f: Failure| self.error(&f, "asking for the bucket's settings", None);
         let versioning = Fact::from_call(self.link.block(self.versioning())).map_err(failed)?;
-        let lock = Fact::from_call(self.link.block(self.lock_configuration())).map_err(failed)?;
-        let (lock, retention) = match lock {
+        let (lock, retention) = self.lock_facts()?;
+        Ok(BucketFacts { versioning, retention, lock })
+    }
+
+    /// Object Lock of the bucket alone, and the lock on new objects.
+    pub(crate) fn lock_facts(&self) -> Result<(Fact<bool>, Fact<Option<DefaultRetention>>), StoreError> {
+        let asked = Fact::from_call(self.link.block(self.lock_configuration()));
+        Ok(match asked.map_err(|f| self.error(&f, "asking for the bucket's settings", None))? {
             Fact::Known(on) => (Fact::Known(on.is_some()), Fact::Known(on.flatten())),
             Fact::NotAllowed => (Fact::NotAllowed, Fact::NotAllowed),
             Fact::NotOffered => (Fact::NotOffered, Fact::NotOffered),
-        };
-        Ok(BucketFacts { versioning, retention, lock })
+        })
     }
 
     /// The lock on an object; nothing if it has none.

@@ -39,6 +39,7 @@ pub fn backup(config: Option<PathBuf>, args: Backup) -> Result<Exit> {
         host: wiring::host(),
         checkpoint_every: None,
         max_cost: args.max_cost,
+        tags: args.tag,
     };
     let watcher = Watcher::new(args.json.json);
     let began = std::time::Instant::now();

@@ -375,6 +375,50 @@ fn the_store_itself_checks_what_lies_in_the_cold() {
     assert_eq!(cold.count("RestoreObject"), 0, "nothing was thawed for it");
 }
 
+/// HEAD tells a bucket's own checksums: of cold packs too, by an auditor, without a thaw; an object
+/// that was exchanged is found and remembered.
+#[test]
+fn an_auditor_asks_for_the_checksums_that_a_bucket_keeps() {
+    let cold = Cold::new();
+    cold.library();
+    let engine = cold.init(vec![cold.bucket()]);
+    backup(&engine);
+    let auditor = || cold.engine("coldsim").for_auditing();
+    assert!(auditor().quote_stored_checksums().unwrap() > Money::ZERO);
+    cold.sim.forget_requests();
+    let (report, sums) = auditor().stored_checksums(&Quiet).unwrap();
+    assert!(sums[0].1.good.0 >= 2 && sums[0].1.bad.0 == 0 && sums[0].1.unknown.0 == 0, "{sums:?}");
+    assert_eq!(report.findings, []);
+    assert_eq!(cold.count("RestoreObject"), 0);
+    assert!(cold.count("HeadObject") >= 2 && cold.count("PutObject") == 0);
+    let text = std::fs::read_to_string(cold.path("darkslide.toml")).unwrap();
+    let with = text.replacen("[[store]]", "[[store]]\nauditor_profile = \"auditor\"", 1);
+    std::fs::write(cold.path("darkslide.toml"), with).unwrap();
+    let profile = |engine: &Engine| engine.settings().stores[0].profile.clone();
+    assert_eq!(profile(&auditor()).as_deref(), Some("auditor"));
+    assert_ne!(profile(&cold.engine("coldsim")).as_deref(), Some("auditor"));
+}
+
+/// What lies in another class than it should is told, from the listing alone.
+#[test]
+fn an_audit_tells_what_lies_in_another_class() {
+    let cold = Cold::new();
+    cold.library();
+    backup(&cold.init(vec![cold.bucket()]));
+    assert_eq!(audit_of(&cold).findings, []);
+    let text = std::fs::read_to_string(cold.path("darkslide.toml")).unwrap();
+    let with = text.replacen("[[store]]", "[[store]]\nclass = \"GLACIER\"", 1);
+    std::fs::write(cold.path("darkslide.toml"), with).unwrap();
+    let report = audit_of(&cold);
+    assert_eq!(report.damages(), 0);
+    let told = report.findings.iter().find(|f| f.what.contains("DEEP_ARCHIVE instead of GLACIER"));
+    assert!(told.is_some(), "{:?}", report.findings);
+}
+
+fn audit_of(cold: &Cold) -> darkslide_engine::Report {
+    cold.engine("coldsim").audit(None, &Quiet).unwrap()
+}
+
 #[test]
 fn a_bulk_job_of_the_cloud_asks_for_a_whole_library() {
     let cold = Cold::new();
@@ -490,4 +534,69 @@ fn events_tell_what_is_thawed_and_their_loss_is_made_up_for() {
         assert_same(&library, &tree(&cold.path("out")));
         assert_eq!(cold.count("RestoreObject"), 0, "nothing was asked for again");
     }
+}
+
+/// What `SECURITY.md` gives whoever forgets and prunes.
+const PRUNER: &str = r#"{"Version":"2012-10-17","Statement":[
+ {"Effect":"Allow","Action":["s3:ListBucket","s3:GetBucketObjectLockConfiguration"],
+  "Resource":"arn:aws:s3:::photos"},
+ {"Effect":"Allow","Action":"s3:GetObject","Resource":["arn:aws:s3:::photos/nas/darkslide.json",
+  "arn:aws:s3:::photos/nas/config/*","arn:aws:s3:::photos/nas/writers/*","arn:aws:s3:::photos/nas/index/*",
+  "arn:aws:s3:::photos/nas/refs/*","arn:aws:s3:::photos/nas/condemned/*"]},
+ {"Effect":"Allow","Action":"s3:PutObject","Resource":["arn:aws:s3:::photos/nas/condemned/*",
+  "arn:aws:s3:::photos/nas/index/*"]},
+ {"Effect":"Allow","Action":"s3:DeleteObject","Resource":["arn:aws:s3:::photos/nas/packs/*",
+  "arn:aws:s3:::photos/nas/warm/*","arn:aws:s3:::photos/nas/trees/*","arn:aws:s3:::photos/nas/refs/*",
+  "arn:aws:s3:::photos/nas/index/*","arn:aws:s3:::photos/nas/condemned/*","arn:aws:s3:::photos/nas/snapshots/*"]}]}"#;
+
+#[test]
+fn a_prune_of_the_cold_waits_or_pays_with_the_pruners_rights_alone() {
+    use darkslide_engine::{EarlyDeletion, ForgetOptions, PruneOptions, Rules};
+    let cold = Cold::new();
+    cold.library();
+    let engine = cold.init(vec![cold.bucket()]);
+    backup(&engine);
+    std::fs::remove_dir_all(cold.path("library/2024/hike")).unwrap();
+    cold.sim.advance(Duration::from_secs(86_400));
+    backup(&engine);
+    let key = AccessKey {
+        id: "pruner".into(),
+        secret: "pruner-secret".into(),
+        user: "pruner".into(),
+        policies: vec![PRUNER.into()],
+        boundary: None,
+    };
+    cold.sim.add_key(key).unwrap();
+    cold.sim.forget_requests();
+    let pruner = cold.engine("pruner").for_pruning();
+    let keep = ForgetOptions { rules: Some(Rules { last: 1, ..Rules::default() }), ..ForgetOptions::default() };
+    assert_eq!(pruner.forget(&pruner.forget_plan(&keep, None).unwrap()).unwrap().snapshots.0, 1);
+    let prune = |options: PruneOptions| pruner.prune(&options, &mut |_| true, &Quiet);
+    let month = Duration::from_secs(31 * 86_400);
+    cold.sim.advance(month);
+    assert!(prune(PruneOptions::default()).unwrap().unwrap().pruned.condemned.0 > 0);
+    cold.sim.advance(month);
+    // 63 of 180 days: cold packs wait for the rest of their stay.
+    let waits = prune(PruneOptions::default()).unwrap().unwrap();
+    assert_eq!(waits.pruned.cost, Money::ZERO);
+    let plan = pruner.prune_plan(&PruneOptions::default()).unwrap();
+    assert!(!plan.waiting.is_empty() && plan.to_string().contains("free to delete on 2026-09-"), "{plan}");
+    let pay = |max_cost| PruneOptions { early: EarlyDeletion::Pay, max_cost };
+    let quoted = pruner.prune_plan(&pay(None)).unwrap().total();
+    assert!(quoted > Money::ZERO);
+    let refused = prune(pay(Some(Money(quoted.0 / 2)))).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused, "{refused}");
+    cold.sim.reset_bill();
+    let paid = prune(pay(None)).unwrap().unwrap();
+    assert!(paid.pruned.cost == quoted && paid.pruned.bytes.0 > 9_000_000, "{:?}", paid.pruned);
+    let spent = engine.cost(None, None).unwrap().spent;
+    assert!(spent.iter().any(|(kind, sum)| kind == "early deletion" && *sum == quoted), "{spent:?}");
+    let billed = cold.sim.bill().amount_of("DEEP_ARCHIVE early deletion").usd();
+    assert!((billed / quoted.usd() - 1.0).abs() < 0.1, "{billed} was billed, {quoted} quoted");
+    prune(PruneOptions::default()).unwrap();
+    for request in cold.sim.requests().iter().filter(|r| r.access_key == "pruner") {
+        assert!(request.status < 400 || request.status == 404, "{request:?}");
+    }
+    assert_eq!(engine.audit(Some(&cold.identity), &Quiet).unwrap().damages(), 0);
+    backup(&engine);
 }
