@@ -22,6 +22,10 @@ const ROT_MAX: usize = 1000;
 type Identity = (u64, u64, i64);
 
 type Listed = BTreeMap<Name, Stat>;
+type Names = Vec<(Name, io::Result<Stat>)>;
+
+/// Bytes of a folder of a few dozen names.
+const SMALL_FOLDER: u64 = 4096;
 
 /// What file systems and servers keep in the root of a disk or share for themselves.
 const NO_LIBRARY: [&str; 14] = [
@@ -104,7 +108,8 @@ impl<'c> Comparison<'c> {
         let root = &self.mirror.source;
         let listed =
             self.mirror.disk.list(root).map_err(|source| MirrorError::NoSource { path: root.clone(), source })?;
-        self.folder(&Name::default(), listed, true, 0)
+        let there = self.mirror.disk.list(&self.mirror.target);
+        self.folder(&Name::default(), listed, Some(there), 0)
     }
 
     pub(crate) fn finish(mut self) -> Result<(MirrorPlan, Vec<Name>, bool), MirrorError> {
@@ -113,19 +118,22 @@ impl<'c> Comparison<'c> {
         Ok((self.plan, self.rot, self.known))
     }
 
-    /// One folder that the library has; `mirrored` where the mirror has it, too.
+    /// One folder that the library has; `there` where the mirror has it, too.
     fn folder(
         &mut self,
         path: &Name,
-        listed: Vec<(Name, io::Result<Stat>)>,
-        mirrored: bool,
+        listed: Names,
+        there: Option<io::Result<Names>>,
         depth: usize,
     ) -> Result<(), MirrorError> {
         if self.mirror.observer.cancelled() {
             return Err(MirrorError::Cancelled);
         }
         let source = self.readable(path, listed);
-        let mut target = if mirrored { self.target_list(path)? } else { Listed::new() };
+        let mut target = match there {
+            Some(there) => self.target_list(path, there)?,
+            None => Listed::new(),
+        };
         let mut state = self.state(path)?;
         if !self.abilities.cases {
             self.recase(path, &source, &mut target, &mut state);
@@ -151,7 +159,7 @@ impl<'c> Comparison<'c> {
         Ok(())
     }
 
-    fn readable(&mut self, path: &Name, listed: Vec<(Name, io::Result<Stat>)>) -> Listed {
+    fn readable(&mut self, path: &Name, listed: Names) -> Listed {
         let mut out = Listed::new();
         for (name, stat) in listed {
             match stat {
@@ -171,10 +179,9 @@ impl<'c> Comparison<'c> {
         out
     }
 
-    fn target_list(&mut self, path: &Name) -> Result<Listed, MirrorError> {
+    fn target_list(&mut self, path: &Name, listed: io::Result<Names>) -> Result<Listed, MirrorError> {
         let root = path_of(&self.mirror.target, path);
-        let listed =
-            self.mirror.disk.list(&root).map_err(|source| MirrorError::NoTarget { path: root.clone(), source })?;
+        let listed = listed.map_err(|source| MirrorError::NoTarget { path: root.clone(), source })?;
         let mut out = Listed::new();
         for (name, stat) in listed {
             if path.is_empty() && is_no_library(&name) || name.as_bytes() == b"@eaDir" {
@@ -265,7 +272,8 @@ impl<'c> Comparison<'c> {
             self.fail(path, "folders are nested too deeply".into());
             return Ok(());
         }
-        let listed = match self.mirror.disk.list(&path_of(&self.mirror.source, path)) {
+        let (listed, there) = self.both(path, stat, target);
+        let listed = match listed {
             Ok(listed) => listed,
             Err(error) => {
                 self.plan.source_incomplete = true;
@@ -278,7 +286,26 @@ impl<'c> Comparison<'c> {
             Some(there) if self.carries_other(stat, there) => self.plan.touched.push((path.clone(), *stat)),
             Some(_) => {}
         }
-        self.folder(path, listed, target.is_some(), depth + 1)
+        self.folder(path, listed, there, depth + 1)
+    }
+
+    /// Lists a folder on both sides; a large one on both at once.
+    fn both(&self, path: &Name, stat: &Stat, target: Option<&Stat>) -> (io::Result<Names>, Option<io::Result<Names>>) {
+        let disk = self.mirror.disk;
+        let (from, to) = (path_of(&self.mirror.source, path), path_of(&self.mirror.target, path));
+        let source = || disk.list(&from);
+        let there = || disk.list(&to);
+        match target {
+            None => (source(), None),
+            // The size of a folder tells how many names it has had, about; a thread costs more than a few.
+            Some(_) if stat.size <= SMALL_FOLDER => (source(), Some(there())),
+            Some(_) => std::thread::scope(|scope| {
+                let other = scope.spawn(there);
+                let source = source();
+                let there = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                (source, Some(there))
+            }),
+        }
     }
 
     /// True if mode or time differ on the mirror, as far as it keeps them.
@@ -403,7 +430,8 @@ impl<'c> Comparison<'c> {
         }
         let state = self.state(folder)?;
         self.plan.forgotten.insert(folder.clone());
-        for (name, stat) in self.target_list(folder)? {
+        let there = self.mirror.disk.list(&path_of(&self.mirror.target, folder));
+        for (name, stat) in self.target_list(folder, there)? {
             let path = folder.join(&name);
             match stat.kind {
                 Kind::Folder => self.gone_below(&path, depth + 1)?,
