@@ -12,6 +12,7 @@ need python3 || packages+=(python3)
 need cc || packages+=(gcc libc6-dev)
 need exiftool || packages+=(libimage-exiftool-perl)
 need setfattr || packages+=(attr)
+[ -e /usr/share/zoneinfo/Europe/Berlin ] || packages+=(tzdata)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 if [ -z "${DARKSLIDE_SKIP_CONFORMANCE:-}" ]; then
   need radosgw || packages+=(radosgw)

@@ -56,16 +56,29 @@ fn once(engine: &Engine, options: &IngestOptions, as_json: bool) -> Result<Exit>
     Ok(if done.iter().all(Ingested::is_whole) { Exit::Ok } else { Exit::Incomplete })
 }
 
+/// Cards as they are put in.
+#[derive(Debug, Default)]
+pub struct Arrivals {
+    known: BTreeSet<(PathBuf, String)>,
+}
+
+impl Arrivals {
+    /// Those that came since the last look. One that was taken out is new when it comes back.
+    pub fn look(&mut self) -> Vec<PathBuf> {
+        let now: BTreeSet<_> = cards().into_iter().map(|card| (card.root, card.id)).collect();
+        let new = now.difference(&self.known).map(|(root, _)| root.clone()).collect();
+        self.known = now;
+        new
+    }
+}
+
 /// Ingests each card that is put in, until told to stop.
 fn watch(engine: &Engine, options: &mut IngestOptions, as_json: bool) -> Result<Exit> {
-    let mut known: BTreeSet<(PathBuf, String)> = BTreeSet::new();
+    let mut arrivals = Arrivals::default();
     let mut exit = Exit::Ok;
     eprintln!("Waiting for cards; Ctrl-C ends it.");
     while !wiring::interrupted() {
-        let now: BTreeSet<_> = cards().into_iter().map(|card| (card.root, card.id)).collect();
-        options.cards = now.difference(&known).map(|(root, _)| root.clone()).collect();
-        // A card that was taken out is new when it comes back.
-        known = now;
+        options.cards = arrivals.look();
         if !options.cards.is_empty() {
             match once(engine, options, as_json) {
                 Ok(Exit::Ok) => {}

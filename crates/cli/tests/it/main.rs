@@ -14,6 +14,7 @@ mod keys;
 mod killed;
 mod library;
 mod local;
+mod mending;
 mod mishaps;
 mod notify;
 mod quotes;

