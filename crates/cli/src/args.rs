@@ -97,7 +97,7 @@ pub enum Command {
     Scrub(Scrub),
     /// Mend what is missing or damaged: from parity, another store, or the library
     Repair(Repair),
-    /// How many verified copies there are of each photograph, on which media, and whether that is enough
+    /// Count the verified copies of each photograph: are there enough, on enough media?
     Copies(Copies),
     /// Drop snapshots that no rule of their job keeps
     Forget(Forget),
