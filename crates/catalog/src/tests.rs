@@ -61,8 +61,12 @@ fn a_chunk_may_have_several_places_and_only_good_ones_count() {
     // Deleted by a prune: known still, and nobody misses it.
     catalog.set_pack_state(a, PackState::Pruned).unwrap();
     let (mut there, mut known) = (Vec::new(), Vec::new());
-    catalog.for_each_pack::<CatalogError>(|id, ..| Ok(there.push(id))).unwrap();
-    catalog.for_each_known_pack::<CatalogError>(|id, ..| Ok(known.push(id))).unwrap();
+    let each = |list: &mut Vec<PackId>, id| {
+        list.push(id);
+        Ok::<_, CatalogError>(())
+    };
+    catalog.for_each_pack(|id, _, _, _| each(&mut there, id)).unwrap();
+    catalog.for_each_known_pack(|id, _, _, _| each(&mut known, id)).unwrap();
     assert_eq!((there, known), (vec![b], vec![a, b]));
 }
 
