@@ -123,6 +123,7 @@ fn tell(stage: &Stage) -> Result<Exit> {
     heading(9, "And without Darkslide");
     say(format_args!("downloaded from the bucket with any S3 program: {}", stage.cloud.download(&stage.store)?));
     let stock = proof::with_stock_tools(&stage.store, &stage.identity, &stage.folder.join("stock"), &before)?;
+    card::after_all(&stage.folder, &all)?;
     output::line("");
     if !exact {
         bail!("the demo recovered something else than it had stored: this is a bug, please report it");

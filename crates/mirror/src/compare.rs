@@ -140,19 +140,25 @@ impl<'c> Comparison<'c> {
         }
         self.plan.target_files += Count(target.values().filter(|stat| stat.kind == Kind::File).count() as u64);
         let mut cases: BTreeSet<Vec<u8>> = BTreeSet::new();
+        let (mut mirrored, mut remembered) = (0, 0);
         for (name, stat) in &source {
+            let (there, known) = (target.get(name), state.get(name));
+            mirrored += usize::from(there.is_some());
+            remembered += usize::from(known.is_some());
             let below = path.join(name);
             if !self.abilities.cases && !cases.insert(folded(name)) {
                 let why = "its name differs from another's by case alone, which the mirror cannot tell apart";
                 self.fail(&below, why.into());
                 continue;
             }
-            self.one(&below, stat, target.get(name), state.get(name), depth)?;
+            self.one(&below, stat, there, known, depth)?;
         }
-        for (name, stat) in target.iter().filter(|(name, _)| !source.contains_key(*name)) {
-            self.gone(&path.join(name), stat, state.get(name), depth)?;
+        if mirrored < target.len() {
+            for (name, stat) in target.iter().filter(|(name, _)| !source.contains_key(*name)) {
+                self.gone(&path.join(name), stat, state.get(name), depth)?;
+            }
         }
-        if state.keys().any(|name| !source.contains_key(name)) {
+        if remembered < state.len() {
             self.plan.forgotten.insert(path.clone());
         }
         self.mirror.observer.progress(&Progress { files: self.plan.files, ..Progress::default() });
@@ -160,29 +166,28 @@ impl<'c> Comparison<'c> {
     }
 
     fn readable(&mut self, path: &Name, listed: Names) -> Listed {
-        let mut out = Listed::new();
+        // Sorted already, so that all of it goes into the map at once.
+        let mut out = Vec::with_capacity(listed.len());
         for (name, stat) in listed {
             match stat {
                 _ if path.is_empty() && is_no_library(&name) || is_part(&name) => {}
                 Ok(stat) if stat.kind == Kind::Special => {
                     self.mirror.observer.note(&format!("{}: neither file, folder nor link", path.join(&name)));
                 }
-                Ok(stat) => {
-                    out.insert(name, stat);
-                }
+                Ok(stat) => out.push((name, stat)),
                 Err(error) => {
                     self.plan.source_incomplete = true;
                     self.fail(&path.join(&name), error.to_string());
                 }
             }
         }
-        out
+        out.into_iter().collect()
     }
 
     fn target_list(&mut self, path: &Name, listed: io::Result<Names>) -> Result<Listed, MirrorError> {
         let root = path_of(&self.mirror.target, path);
         let listed = listed.map_err(|source| MirrorError::NoTarget { path: root.clone(), source })?;
-        let mut out = Listed::new();
+        let mut out = Vec::with_capacity(listed.len());
         for (name, stat) in listed {
             if path.is_empty() && is_no_library(&name) || name.as_bytes() == b"@eaDir" {
                 continue;
@@ -192,9 +197,9 @@ impl<'c> Comparison<'c> {
                 continue;
             }
             let stat = stat.map_err(|source| MirrorError::NoTarget { path: path_of(&root, &name), source })?;
-            out.insert(name, stat);
+            out.push((name, stat));
         }
-        Ok(out)
+        Ok(out.into_iter().collect())
     }
 
     /// Names that differ by case alone are one name there: what lies under it gets the library's.

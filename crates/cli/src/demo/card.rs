@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use darkslide_engine::{CardState, Engine, IngestOptions};
 
-use super::{fixtures, say};
+use super::{fixtures, proof, say};
 use crate::progress::Watcher;
+
+/// What the card is called.
+const NAME: &str = "CARD";
 
 /// Puts a shoot of another made-up library on a card.
 pub fn make(folder: &Path, seed: u64) -> Result<PathBuf> {
     let spare = folder.join("spare");
     fixtures::make_library(&spare, seed)?;
     let shoot = first_shoot(&spare)?.context("the made-up library has no shoot")?;
-    let card = folder.join("CARD");
+    let card = folder.join(NAME);
     let dcim = card.join("DCIM/100DARKS");
     std::fs::create_dir_all(&dcim)?;
     for entry in std::fs::read_dir(shoot)? {
@@ -71,5 +74,13 @@ pub fn check(engine: &Engine, card: &Path) -> Result<()> {
     let said = engine.check_card(card, &Watcher::new(true))?;
     say(format_args!("{said}"));
     anyhow::ensure!(said.state == CardState::SafeToFormat, "the card is not safe after a backup: this is a bug");
+    Ok(())
+}
+
+/// Holds the card against what came back: whether it could have been formatted all along.
+pub fn after_all(folder: &Path, restored: &Path) -> Result<()> {
+    let (lacking, files) = proof::lacking(&proof::fingerprint(&folder.join(NAME))?, &proof::fingerprint(restored)?);
+    anyhow::ensure!(lacking.is_empty(), "{} of the card did not come back: this is a bug", lacking[0].display());
+    say(format_args!("all {files} files of the card from step 2 are among them: it was SAFE TO FORMAT all along"));
     Ok(())
 }

@@ -46,6 +46,15 @@ pub fn fingerprint(root: &Path) -> Result<Fingerprint> {
     Ok(all)
 }
 
+/// Files of one tree whose content is nowhere in the other, whatever they are called there; and how
+/// many there are in all.
+pub fn lacking(tree: &Fingerprint, other: &Fingerprint) -> (Vec<PathBuf>, usize) {
+    let there: std::collections::BTreeSet<&[u8]> = other.values().map(|facts| &facts.content[..]).collect();
+    let files: Vec<_> = tree.iter().filter(|(_, facts)| facts.kind == 'f').collect();
+    let lacking = files.iter().filter(|(_, facts)| !there.contains(&facts.content[..]));
+    (lacking.map(|(path, _)| (*path).clone()).collect(), files.len())
+}
+
 /// What a backup leaves out on purpose.
 fn is_excluded(path: &Path) -> bool {
     path.components().any(|c| {
