@@ -60,7 +60,12 @@ pub fn engine(config: Option<PathBuf>) -> Result<Engine, EngineError> {
     // A catalog that cannot be opened is told of by whatever needs it.
     for run in engine.notice_cut_off().unwrap_or_default() {
         let name = run.task.as_ref().unwrap_or(&run.job);
-        eprintln!("Run {}, {} of {name}, begun {}, was cut off; the next run goes on.", run.id, run.kind, run.started.local());
+        eprintln!(
+            "Run {}, {} of {name}, begun {}, was cut off; the next run goes on.",
+            run.id,
+            run.kind,
+            run.started.local()
+        );
     }
     Ok(engine)
 }

@@ -18,6 +18,7 @@ use darkslide_words::{ContentHash, Count, Name};
 use crate::local_settings::TEMPLATE;
 use crate::media::{medium, store_medium};
 use crate::observe::IngestObserver;
+use crate::repository::Repository;
 use crate::runs::Account;
 use crate::{Engine, EngineError, founding};
 
@@ -192,19 +193,7 @@ impl Engine {
                 return Ok(());
             }
         };
-        // By its prefixes: a snapshot is put where all that it needs is.
-        let mut listed: Vec<(String, bool, BTreeMap<String, u64>)> = Vec::new();
-        for store in &repo.reached.stores {
-            let mut names = BTreeMap::new();
-            for prefix in ["packs/", "warm/", "snapshots/"] {
-                let all = list_all(&**store, prefix)?;
-                names.extend(all.into_iter().map(|one| (one.name.as_str().to_string(), one.size.0)));
-            }
-            let label = store.label();
-            let settings = self.store_settings();
-            let off_site = settings.iter().find(|s| s.label() == label).is_some_and(|s| s.is_off_site());
-            listed.push((label, off_site, names));
-        }
+        let listed = self.listed_stores(&repo)?;
         // What a run has stored that was cut off, no snapshot names yet.
         let runs = catalog.runs(1000)?;
         let last = |job: &str| runs.iter().find(|run| run.job == job && run.kind == "backup");
@@ -269,6 +258,28 @@ fn account(done: &[Ingested]) -> Account {
         ..Account::default()
     }
 }
+
+impl Engine {
+    /// What each store holds, by its prefixes: a snapshot is put where all that it needs is.
+    fn listed_stores(&self, repo: &Repository) -> Result<Vec<ListedStore>, EngineError> {
+        let mut listed: Vec<ListedStore> = Vec::new();
+        for store in &repo.reached.stores {
+            let mut names = BTreeMap::new();
+            for prefix in ["packs/", "warm/", "snapshots/"] {
+                let all = list_all(&**store, prefix)?;
+                names.extend(all.into_iter().map(|one| (one.name.as_str().to_string(), one.size.0)));
+            }
+            let label = store.label();
+            let settings = self.store_settings();
+            let off_site = settings.iter().find(|s| s.label() == label).is_some_and(|s| s.is_off_site());
+            listed.push((label, off_site, names));
+        }
+        Ok(listed)
+    }
+}
+
+/// A store: its label, whether it is off-site, and names and sizes of its packs and snapshots.
+type ListedStore = (String, bool, BTreeMap<String, u64>);
 
 /// Names and sizes of the packs that a file needs; nothing if one of them is condemned or gone.
 fn pack_names(catalog: &Catalog, row: &FileRow) -> Result<Option<Vec<(String, u64)>>, EngineError> {

@@ -64,6 +64,7 @@ pub use browse::{Found, Line, Recursive, SnapshotInfo};
 pub use catalogs::CatalogInfo;
 pub use check::CheckOptions;
 pub use cold_world::{ColdWorld, Inventory};
+pub use daemon::{Daemon, Ended, Hands, INSERTION, OnlyDaemon, Order, TURN_MAX, Turn};
 pub use darkslide_audit::{Finding, Report, Rotated, Rotation, Sample, Severity, Sums};
 pub use darkslide_format::config::PackSizes;
 pub use darkslide_format::identity::IdentityFile;
@@ -73,12 +74,11 @@ pub use darkslide_format::trust::Standing;
 pub use darkslide_format::{FormatError, paper, recover};
 pub use darkslide_ingest::mhl::{MhlFinding, MhlReport};
 pub use darkslide_ingest::{Card, CardState, IngestPlan, Ingested, Verdict, Volume};
-pub use darkslide_notify::Delivery;
 pub use darkslide_mirror::{Agrees, Brake, Healed, MirrorPlan, Mirrored, Rot, Verified};
+pub use darkslide_notify::Delivery;
 pub use darkslide_restore::{Casualty, Existing, RestorePlan, Restored};
 pub use darkslide_snapshot::{DEFAULT_EXCLUDES, Failure};
 pub use darkslide_words as words;
-pub use daemon::{Daemon, Ended, Hands, INSERTION, OnlyDaemon, Order, TURN_MAX, Turn};
 pub use diff::{Change, Difference};
 pub use doctor::{Finding as Diagnosis, Health};
 pub use drill::{DRILL_COST, DrillOutcome};
@@ -92,18 +92,18 @@ pub use jobs::{JobDone, JobMeans, JobPlan, Watch};
 pub use joining::{JoinWith, Joined, OpenOptions};
 pub use local_settings::{IngestSettings, MirrorSettings, SafeSettings, TEMPLATE};
 pub use locks::Locks;
-pub use manual::{Key, explain, keys, nearest};
 pub use loss::{Loss, LossAt, thaws_anything};
-pub use owner::{RecipientInfo, WriterInfo};
+pub use manual::{Key, explain, keys, nearest};
 pub use notify_settings::{ChannelKind, HookSettings, NotifySettings};
 pub use notifying::{ChannelInfo, Dispatcher, StopSign};
+pub use owner::{RecipientInfo, WriterInfo};
 pub use pruning::{PruneDone, PruneOptions};
 pub use repair::{Cure, Harm, Hopeless, Mend, RepairOptions, RepairPlan, Repaired, Unprotected};
 pub use restoring::RestoreOptions;
 pub use retention::{ForgetOptions, Forgotten};
 pub use retention_settings::{KeepSettings, PruneSettings};
-pub use schedule::{Decision, Due, Held, Schedule, ScheduleError, Windows, parse_span, span_text};
 pub use runs::{Level, LogLine, RunStop, StartedBy};
+pub use schedule::{Decision, Due, Held, Schedule, ScheduleError, Windows, parse_span, span_text};
 pub use settings::{BackupSettings, BudgetSettings, NetworkSettings, Settings};
 pub use status::{JobStatus, Status, StoreStatus};
 pub use store_settings::{
@@ -112,7 +112,9 @@ pub use store_settings::{
 
 pub use cold_checksums::{ColdChecksums, StoreChecksums};
 pub use conditions::{Conditions, Senses};
-pub use copies::{CopiesGroup, CopiesPlace, CopiesReport, CopiesRule, CopiesSettings, GroupBy, Standing as CopiesStanding};
+pub use copies::{
+    CopiesGroup, CopiesPlace, CopiesReport, CopiesRule, CopiesSettings, GroupBy, Standing as CopiesStanding,
+};
 pub use costs::{CostReport, StoreCost};
 pub use darkslide_audit::prune::{Act, EarlyDeletion, PrunePlan, Pruned, Unit, Wait, Waiting};
 pub use darkslide_audit::retention::{Author, Fate, Judged, Period, RetentionPlan, Rules, SnapshotFacts, Vouched};

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::store_settings::{parse_bits, parse_bytes};
 use crate::{
-    CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings, KeepSettings, LogSettings, MirrorSettings, NotifySettings, PruneSettings, SafeSettings, StoreSettings, job_settings, notify_settings,
+    CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings, KeepSettings, LogSettings,
+    MirrorSettings, NotifySettings, PruneSettings, SafeSettings, StoreSettings, job_settings, notify_settings,
 };
 
 /// The configuration file.

@@ -29,8 +29,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use darkslide_store::{
-    BulkEngine, Capabilities, OnListed, Payload, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, StoredSum, ThawAsk,
-    ThawOutcome,
+    BulkEngine, Capabilities, OnListed, Payload, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, StoredSum,
+    ThawAsk, ThawOutcome,
 };
 use darkslide_words::{ObjectName, Time};
 use tokio::sync::Semaphore;

@@ -28,7 +28,7 @@ fn check(config: Option<PathBuf>, as_json: bool) -> Result<Exit> {
     if as_json {
         output::value(&json!({"config": path, "ok": true, "stores": stores, "backups": backups, "mirrors": mirrors}));
     } else {
-        output::line(&format!("{path} holds together: stores {stores}, backups {backups}, mirrors {mirrors}."));
+        output::line(format!("{path} holds together: stores {stores}, backups {backups}, mirrors {mirrors}."));
         output::line("Whether what it names is there, `darkslide doctor` says.");
     }
     Ok(Exit::Ok)
@@ -44,11 +44,11 @@ fn show(config: Option<PathBuf>, as_json: bool) -> Result<Exit> {
         output::value(&json!({"config": engine.settings().path, "said": said, "defaults": defaults}));
         return Ok(Exit::Ok);
     }
-    output::line(&format!("# {}", engine.settings().path.display()));
+    output::line(format!("# {}", engine.settings().path.display()));
     output::line(engine.settings().shown()?.trim_end());
     output::line("\n# What it does not say, and what counts instead:");
     for key in silent {
-        output::line(&format!("#   {} = {}", key.name, key.default.as_deref().unwrap_or_default()));
+        output::line(format!("#   {} = {}", key.name, key.default.as_deref().unwrap_or_default()));
     }
     Ok(Exit::Ok)
 }
@@ -84,12 +84,12 @@ fn tell(key: Option<&str>, as_json: bool) -> Result<Exit> {
     }
     for key in found {
         output::line(&key.name);
-        output::line(&format!("    {}", key.text));
+        output::line(format!("    {}", key.text));
         if let Some(default) = &key.default {
-            output::line(&format!("    Default: {default}"));
+            output::line(format!("    Default: {default}"));
         }
         if let Some(example) = &key.example {
-            output::line(&format!("    {example}"));
+            output::line(format!("    {example}"));
         }
     }
     Ok(Exit::Ok)
