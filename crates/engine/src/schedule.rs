@@ -20,6 +20,7 @@ mod windows;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+#[path = "schedule/tests/years.rs"]
 mod years;
 
 pub use decide::{Decision, Due, Held};
