@@ -209,13 +209,13 @@ fn all_slots(schedule: &str, zone: &TimeZone, from: &str, until: &str) -> Vec<Ti
 
 #[test]
 fn over_years_each_slot_runs_once_through_every_change_of_the_clock() {
-    let texts = ["nightly 02:30", "weekly sun 02:15", "monthly last 02:00", "hourly", "every 2 weeks", "0 3 * * *"];
+    let texts = ["nightly 02:30", "weekly sun 02:15", "monthly last 02:00", "every 2 weeks", "0 3 * * *"];
     for (place, from, until, nights) in [
-        ("Europe/Berlin", "2026-01-01T12:00", "2028-01-01T12:00", 730),
-        ("America/New_York", "2026-01-01T12:00", "2027-01-01T12:00", 365),
-        ("Australia/Lord_Howe", "2026-01-01T12:00", "2027-01-01T12:00", 365),
-        // A night of the calendar in a day that never was: it ran right after.
-        ("Pacific/Apia", "2011-01-01T12:00", "2012-01-01T12:00", 365),
+        ("Europe/Berlin", "2026-01-01T12:00", "2036-01-01T12:00", 3652),
+        ("America/New_York", "2026-01-01T12:00", "2029-01-01T12:00", 1096),
+        ("Australia/Lord_Howe", "2026-01-01T12:00", "2029-01-01T12:00", 1096),
+        // 1096 nights of the calendar, one of them in a day that never was: it ran right after.
+        ("Pacific/Apia", "2010-01-01T12:00", "2013-01-01T12:00", 1096),
     ] {
         let jobs = texts.iter().map(|text| job(text, text)).collect();
         let mut machine = Machine::new(place, from, jobs);
@@ -225,6 +225,23 @@ fn over_years_each_slot_runs_once_through_every_change_of_the_clock() {
         }
         assert_eq!(machine.slots("nightly 02:30").len(), nights, "{place}");
         assert!(machine.rows.iter().all(|row| !row.missed && row.ran.slot == Some(row.ran.started)), "{place}");
+    }
+}
+
+#[test]
+fn each_hour_that_passes_runs_once_through_every_change_of_the_clock() {
+    for (place, from, until, hours) in [
+        ("Europe/Berlin", "2026-03-20T12:30", "2026-04-03T12:30", 14 * 24 - 1),
+        ("Europe/Berlin", "2026-10-20T12:30", "2026-11-03T12:30", 14 * 24 + 1),
+        ("America/New_York", "2026-10-25T12:30", "2026-11-08T12:30", 14 * 24 + 1),
+        // Half an hour back: two o'clock is shown once all the same.
+        ("Australia/Lord_Howe", "2026-03-28T12:30", "2026-04-11T12:30", 14 * 24),
+        ("Pacific/Apia", "2011-12-20T12:30", "2012-01-03T12:30", 13 * 24),
+    ] {
+        let mut machine = Machine::new(place, from, vec![job("h", "hourly")]);
+        machine.sleep_until(until);
+        assert_eq!(machine.slots("h"), all_slots("hourly", &machine.zone, from, until), "{place}");
+        assert_eq!(machine.slots("h").len(), hours, "{place}");
     }
 }
 
