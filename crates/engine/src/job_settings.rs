@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use darkslide_words::Money;
+use darkslide_audit::{Rotation, Sample};
+use darkslide_words::{Bytes, Money};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::schedule::{Schedule, Windows, parse_span};
@@ -232,7 +233,16 @@ pub struct JobSettings {
     /// Never spend more on a run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_cost: Option<Money>,
-    /// Share of the objects that a scrub reads, in percent.
+    /// A scrub reads each object again within this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// Bytes that a scrub reads at the most, such as `50 GB`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
+    /// Time that a scrub reads at the most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_time: Option<Span>,
+    /// Share of the objects that a scrub reads by chance, in percent, instead of those whose turn it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,
     /// What an ingest calls the shoot.
@@ -271,7 +281,22 @@ fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Err
 /// No jitter is longer: it is told apart by days.
 const JITTER_MAX: Duration = Duration::from_secs(86_400);
 
+/// A scrub reads each object again within this time, unless told otherwise.
+pub const SCRUB_EVERY: Duration = Duration::from_secs(90 * 86_400);
+
 impl JobSettings {
+    /// What a scrub of this job reads: those whose turn it is, or a share by chance.
+    pub(crate) fn sample(&self) -> Sample {
+        match self.percent {
+            Some(percent) => Sample::Percent(percent),
+            None => Sample::Rotation(Rotation {
+                every: self.every.as_ref().map_or(SCRUB_EVERY, |span| span.time),
+                bytes: self.budget.as_deref().and_then(parse_bytes).map(Bytes),
+                time: self.budget_time.as_ref().map(|span| span.time),
+            }),
+        }
+    }
+
     /// A job of this kind and nothing else set.
     pub fn of_kind(name: &str, kind: JobKind) -> Self {
         Self {
@@ -287,6 +312,9 @@ impl JobSettings {
             metered: OnCondition::Run,
             timeout: None,
             max_cost: None,
+            every: None,
+            budget: None,
+            budget_time: None,
             percent: None,
             job_code: None,
             identity: None,
@@ -357,6 +385,9 @@ impl JobSettings {
         }
         if self.percent.is_some_and(|percent| !(1..=100).contains(&percent)) {
             return Some("percent is a number from 1 to 100".into());
+        }
+        if let Some(budget) = self.budget.as_deref().filter(|budget| parse_bytes(budget).is_none()) {
+            return Some(format!("budget = `{budget}` is no amount such as `50 GB`"));
         }
         if self.timeout.as_ref().is_some_and(|timeout| timeout.time.is_zero()) {
             return Some("its timeout is nothing: it would never run".into());
@@ -549,6 +580,7 @@ mod tests {
             (job("a", "jitter = \"25h\""), vec!["longer than a day"]),
             (job("a", "limit_upload = \"fast\""), vec!["`2 MB`"]),
             (job("a", "percent = 0"), vec!["1 to 100"]),
+            (job("a", "budget = \"much\""), vec!["`50 GB`"]),
             (job("a", "after = \"x\""), vec!["comes after `x`", "no such [[job]]; there is: a"]),
             (job("a", "after = [\"b\", \"c\"]") + &job("b", "") + &job("c", ""), vec!["which one it follows"]),
             (job("a", "") + &job("a", ""), vec!["line 17", "another [[job]] has this name"]),

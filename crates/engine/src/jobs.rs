@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use darkslide_audit::Sample;
 use darkslide_catalog::{Catalog, RunOutcome, RunRow, RunsOf, Scheduled};
 use darkslide_format::identity::IdentityFile;
 use darkslide_words::{Money, OsRng, Tier, Time};
@@ -166,8 +165,7 @@ impl Engine {
             JobKind::Catalogs => self.look_at_catalogs(),
             JobKind::Audit => Ok(checked(&self.audit(identity, watch)?)),
             JobKind::Scrub => {
-                let sample = Sample::Percent(job.percent.unwrap_or(5));
-                Ok(checked(&self.scrub(CheckOptions { sample }, identity, &mut OsRng, watch)?))
+                Ok(checked(&self.scrub(CheckOptions { sample: job.sample() }, identity, &mut OsRng, watch)?))
             }
             JobKind::Drill => self.practise_by_itself(job, identity, watch),
             JobKind::Forget => self.forget_by_itself(job, identity),

@@ -87,7 +87,7 @@ pub use events::{Announce, Before, Event, EventKind, Silence, Starting};
 pub use founding::{Founded, Founder, InitOptions};
 pub use identity_use::Restorer;
 pub use ingesting::IngestOptions;
-pub use job_settings::{DaemonSettings, JobKind, JobSettings, LogSettings, OnCondition, Role};
+pub use job_settings::{DaemonSettings, JobKind, JobSettings, LogSettings, OnCondition, Role, SCRUB_EVERY};
 pub use jobs::{JobDone, JobMeans, JobPlan, Watch};
 pub use joining::{JoinWith, Joined, OpenOptions};
 pub use local_settings::{IngestSettings, MirrorSettings, SafeSettings, TEMPLATE};

@@ -105,3 +105,41 @@ pub enum MirrorError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
 }
+
+/// What Windows' file systems, and shares of them, take in no name. Source: Microsoft, "Naming Files,
+/// Paths, and Namespaces".
+const NOT_IN_NAMES: &[u8] = b"\\:*?\"<>|";
+
+/// An error of the mirror in words: whose fault it is where the name is one that many file systems refuse.
+pub(crate) fn told(path: &darkslide_words::Name, error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    let odd = path.as_bytes().split(|b| *b == b'/').any(|part| {
+        part.ends_with(b".")
+            || part.ends_with(b" ")
+            || part.iter().any(|b| b.is_ascii_control() || NOT_IN_NAMES.contains(b))
+            || std::str::from_utf8(part).is_err()
+    });
+    let refused = matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::InvalidInput | ErrorKind::InvalidFilename | ErrorKind::InvalidData
+    );
+    match odd && refused {
+        true => format!("the mirror's file system takes no such name ({error}): rename it in the library"),
+        false => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn names_that_a_file_system_refuses_are_named_as_the_cause() {
+        let refused = std::io::Error::from_raw_os_error(22);
+        assert!(told(&"a/b:c.jpg".into(), &refused).contains("no such name"));
+        assert!(told(&"a./b.jpg".into(), &refused).contains("no such name"));
+        assert!(!told(&"a/b.jpg".into(), &refused).contains("no such name"));
+        let full = std::io::Error::from_raw_os_error(28);
+        assert!(!told(&"a/b:c.jpg".into(), &full).contains("no such name"));
+    }
+}

@@ -15,6 +15,7 @@ use darkslide_disk::{
 use darkslide_words::{Bytes, Clock, ContentHash, Count, Name};
 use serde::Serialize;
 
+use crate::error::told;
 use crate::plan::{Copy, MirrorPlan};
 use crate::trash::{Kept, Trash, expire};
 use crate::{Mirror, MirrorError, Observer, Progress, TEMPORARY, parent};
@@ -154,7 +155,7 @@ impl Run<'_> {
         if error.raw_os_error().is_some_and(|number| TARGET_IS_DONE.contains(&number)) {
             guard(&self.stop).get_or_insert_with(|| error.to_string());
         }
-        self.fail(path, error);
+        self.fail(path, &told(path, error));
     }
 
     fn stopped(&self) -> bool {

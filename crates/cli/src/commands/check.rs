@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use darkslide_engine::words::OsRng;
-use darkslide_engine::{CheckOptions, ColdChecksums, Report, Rotation, Sample, Severity, Status};
+use darkslide_engine::{CheckOptions, ColdChecksums, Report, Rotation, SCRUB_EVERY, Sample, Severity, Status};
 use serde_json::json;
 
 use crate::args::{Audit, Scrub};
 use crate::output::{self, Exit};
 use crate::progress::Watcher;
 use crate::{confirm, keyfile, wiring};
-
-/// A scrub with a budget is to have read everything within this time.
-const EVERY: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Tells how things stand.
 pub fn status(config: Option<PathBuf>, as_json: bool) -> Result<Exit> {
@@ -291,7 +288,7 @@ pub fn scrub(config: Option<PathBuf>, args: &Scrub) -> Result<Exit> {
     let sample = match (args.all, turns) {
         (true, _) => Sample::All,
         (false, true) => Sample::Rotation(Rotation {
-            every: args.every.unwrap_or(EVERY),
+            every: args.every.unwrap_or(SCRUB_EVERY),
             bytes: args.budget,
             time: args.budget_time,
         }),
