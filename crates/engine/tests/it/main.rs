@@ -13,5 +13,6 @@ mod pruning;
 mod regressions;
 mod repair;
 mod roundtrip;
+mod soak;
 mod stores;
 mod trust;
