@@ -19,6 +19,7 @@ mod repair;
 mod retention;
 mod service;
 mod setup;
+mod status;
 mod stores;
 mod work;
 
@@ -41,7 +42,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Init(args) => setup::init(config, args),
         Command::Open(args) => setup::open(config, args),
         Command::Demo(args) => demo::run(args.keep),
-        Command::Status(args) => check::status(config, args.json),
+        Command::Status(args) => status::status(config, args.json),
         Command::Ingest(args) => local::ingest(config, args),
         Command::Card(command) => local::card(config, command),
         Command::Mirror(args) => local::mirror(config, args),

@@ -6,7 +6,7 @@ use darkslide_catalog::{Catalog, RunRow};
 use darkslide_format::canon;
 use darkslide_format::snapshot::{Counts, Snapshot};
 use darkslide_format::trust::Standing;
-use darkslide_words::{Name, Time};
+use darkslide_words::{Money, Name, Time};
 
 use crate::secrets::{self, WriterFile};
 use crate::{Engine, EngineError};
@@ -46,6 +46,12 @@ pub struct Status {
     pub stores: Vec<StoreStatus>,
     /// The jobs.
     pub jobs: Vec<JobStatus>,
+    /// The mirrors, each with its last run.
+    pub mirrors: Vec<(String, Option<RunRow>)>,
+    /// Spent this calendar month (UTC), as the ledger has it.
+    pub month: Money,
+    /// What may be spent in a month.
+    pub month_limit: Option<Money>,
     /// The last good drill.
     pub last_drill: Option<(Time, Duration)>,
 }
@@ -92,6 +98,11 @@ impl Engine {
             jobs.push(JobStatus { name: job.name.clone(), library, last, run, failures });
         }
         let last_drill = self.last_drill()?.map(|at| (at, at.until(now)));
-        Ok(Status { repository: self.settings.repository.id.clone(), writer, stores, jobs, last_drill })
+        let run_of = |name: &str| runs.iter().find(|run| run.kind == "mirror" && run.job == name).cloned();
+        let mirrors = self.settings.mirrors.iter().map(|mirror| (mirror.name.clone(), run_of(&mirror.name))).collect();
+        let month = catalog.spent(now.month_start())?;
+        let month_limit = self.settings.budget.per_month;
+        let repository = self.settings.repository.id.clone();
+        Ok(Status { repository, writer, stores, jobs, mirrors, month, month_limit, last_drill })
     }
 }

@@ -1,107 +1,16 @@
-//! `status`, `audit`, `scrub`.
+//! `audit`, `scrub`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
 use darkslide_engine::words::OsRng;
-use darkslide_engine::{CheckOptions, ColdChecksums, Report, Rotation, SCRUB_EVERY, Sample, Severity, Status};
+use darkslide_engine::{CheckOptions, ColdChecksums, Report, Rotation, SCRUB_EVERY, Sample, Severity};
 use serde_json::json;
 
 use crate::args::{Audit, Scrub};
 use crate::output::{self, Exit};
 use crate::progress::Watcher;
 use crate::{confirm, keyfile, wiring};
-
-/// Tells how things stand.
-pub fn status(config: Option<PathBuf>, as_json: bool) -> Result<Exit> {
-    let status = wiring::engine(config)?.status()?;
-    if as_json {
-        output::value(&status_json(&status));
-    } else {
-        tell_status(&status);
-    }
-    let sound = status.stores.iter().all(|s| s.problem.is_none())
-        && status
-            .jobs
-            .iter()
-            .all(|j| j.failures.is_empty() && j.run.as_ref().is_none_or(|r| r.outcome.as_deref() == Some("complete")));
-    Ok(if sound { Exit::Ok } else { Exit::Incomplete })
-}
-
-fn status_json(status: &Status) -> serde_json::Value {
-    let job = |j: &darkslide_engine::JobStatus| {
-        json!({
-            "name": j.name,
-            "library": j.library,
-            "last": j.last.as_ref().map(|(time, age, counts)| json!({
-                "time": time.to_string(), "age_seconds": age.as_secs(), "counts": counts,
-            })),
-            "run": j.run.as_ref().map(|r| json!({
-                "id": r.id, "started": r.started.to_string(), "ended": r.ended.map(|t| t.to_string()),
-                "outcome": r.outcome, "summary": r.summary,
-            })),
-            "failures": j.failures.iter().map(|(p, r)| json!({"path": p, "reason": r})).collect::<Vec<_>>(),
-        })
-    };
-    json!({
-        "repository": status.repository,
-        "writer": status.writer.as_ref().map(|(name, trusted)| json!({"name": name, "enrolled": trusted})),
-        "stores": status.stores.iter().map(|s| json!({"store": s.label, "problem": s.problem})).collect::<Vec<_>>(),
-        "jobs": status.jobs.iter().map(job).collect::<Vec<_>>(),
-        "last_drill": status.last_drill.map(|(at, _)| at.to_string()),
-    })
-}
-
-fn age(age: Duration) -> String {
-    let minutes = age.as_secs() / 60;
-    match minutes {
-        0 => "just now".into(),
-        1..60 => format!("{minutes} min ago"),
-        60..2880 => format!("{} h ago", minutes / 60),
-        _ => format!("{} days ago", minutes / 1440),
-    }
-}
-
-fn tell_status(status: &Status) {
-    output::line(format_args!("Repository {}", status.repository));
-    match &status.writer {
-        Some((name, true)) => output::line(format_args!("  this machine backs up as {name}")),
-        Some((name, false)) => output::line(format_args!("  this machine ({name}) is NOT enrolled: it cannot back up")),
-        None => output::line("  this machine reads, and does not back up"),
-    }
-    for store in &status.stores {
-        match &store.problem {
-            None => output::line(format_args!("  store {}: reachable", store.label)),
-            Some(problem) => output::line(format_args!("  store {}: {problem}", store.label)),
-        }
-    }
-    match &status.last_drill {
-        Some((at, ago)) => output::line(format_args!("  last good drill {} ({})", at.local(), age(*ago))),
-        None => output::line("  no drill yet: `darkslide drill` practises getting photographs back"),
-    }
-    for job in &status.jobs {
-        output::line(format_args!("\nJob {} ({})", job.name, job.library));
-        match &job.last {
-            Some((time, since, counts)) => output::line(format_args!(
-                "  last snapshot {} ({}): {} files, {}",
-                time.local(),
-                age(*since),
-                counts.files,
-                counts.bytes
-            )),
-            None => output::line("  NO BACKUP YET"),
-        }
-        if let Some(run) = &job.run {
-            let outcome = run.outcome.as_deref().unwrap_or("cut off, or still running");
-            let summary = run.summary.as_deref().map(|s| format!(": {s}")).unwrap_or_default();
-            output::line(format_args!("  last run {}: {outcome}{summary}", run.started.local()));
-        }
-        for (path, reason) in &job.failures {
-            output::line(format_args!("  not stored: {path}: {reason}"));
-        }
-    }
-}
 
 fn tell_parity(report: &Report) {
     if report.healable.0 > 0 {

@@ -95,7 +95,7 @@ fn schedule_text(job: &JobSettings) -> String {
     }
 }
 
-fn row(plan: &JobPlan) -> [String; 5] {
+pub(super) fn row(plan: &JobPlan) -> [String; 5] {
     let last = plan.last.as_ref().map_or_else(
         || "never".into(),
         |run| format!("{} {}", run.started.local(), run.outcome.as_deref().unwrap_or("(going on)")),
@@ -120,7 +120,7 @@ fn next_text(plan: &JobPlan) -> String {
     }
 }
 
-fn plan_json(plan: &JobPlan, now: Time) -> Value {
+pub(super) fn plan_json(plan: &JobPlan, now: Time) -> Value {
     let due = plan.decision.due.map(|due| {
         json!({
             "slot": due.slot.map(|at| at.to_string()), "since": due.since.to_string(), "missed": due.missed,

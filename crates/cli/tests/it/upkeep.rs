@@ -49,3 +49,31 @@ fn a_check_up_names_what_is_wrong_and_what_to_do() {
     assert_eq!(health("store", "no store can be used"), "bad");
     assert!(desk.code(&["doctor"], 3).contains("needs a hand"));
 }
+
+#[test]
+fn one_screen_says_what_is_not_safe_and_what_to_do() {
+    let desk = Desk::new();
+    let said = desk.code(&["status"], 3);
+    assert!(said.contains("NO BACKUP YET") && said.contains("for the first time"), "{said}");
+    desk.code(&["backup"], 0);
+    desk.code(&["mirror"], 0);
+    let text = std::fs::read_to_string(desk.path("darkslide.toml")).unwrap();
+    let jobs =
+        "[budget]\nper_month = \"20.00\"\n[[job]]\nname = \"night\"\nkind = \"mirror\"\nschedule = \"nightly 02:00\"\n";
+    std::fs::write(desk.path("darkslide.toml"), text + jobs).unwrap();
+    let said = desk.code(&["status"], 0);
+    for wanted in
+        ["Everything is as it should be", "spent this month: $0.00 of $20", "mirror nas: last run", "night (mirror)"]
+    {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    let told = json(&desk.code(&["status", "--json"], 0));
+    assert_eq!(told["todo"].as_array().map(Vec::len), Some(0), "{told}");
+    assert_eq!(told["scheduled"][0]["job"], "night");
+    // A mirror that a brake stopped.
+    std::fs::remove_dir_all(desk.path("library")).unwrap();
+    std::fs::create_dir(desk.path("library")).unwrap();
+    desk.code(&["mirror"], 5);
+    let said = desk.code(&["status"], 3);
+    assert!(said.contains("see why the last run of nas"), "{said}");
+}
