@@ -14,6 +14,18 @@ END = "<!-- end -->"
 # Our own simulator has no differences to be known: what it does otherwise is a bug.
 OURS = "coldsim"
 
+# What shows now and then, when a server is busy, by its text: moto looks and then writes, so that of several
+# who create one name at once two may be told that they did.
+SOMETIMES = {
+    ("moto", "contract"): "of several at once one wins",
+    ("moto", "contract-md5"): "of several at once one wins",
+}
+
+
+def _is_sometimes(server: str, result: Result) -> bool:
+    text = SOMETIMES.get((server, result.check.name))
+    return text is not None and result.seen.startswith(text)
+
 
 def read_expected() -> dict:
     return json.loads(EXPECTED.read_text())
@@ -29,6 +41,8 @@ def surprises(server: str, results: list[Result], expected: dict) -> list[str]:
     found = []
     for result in results:
         name = result.check.name
+        if _is_sometimes(server, result):
+            continue
         if name not in known and not result.same:
             found.append(f"{name}: wanted `{result.check.aws}`, saw `{result.seen}`")
         elif name in known and result.seen != known[name]:
@@ -37,8 +51,8 @@ def surprises(server: str, results: list[Result], expected: dict) -> list[str]:
     return found + [f"{name}: known of it, but there is no such check" for name in known if name not in asked]
 
 
-def differences(results: list[Result]) -> dict:
-    return {result.check.name: result.seen for result in results if not result.same}
+def differences(server: str, results: list[Result]) -> dict:
+    return {r.check.name: r.seen for r in results if not r.same and not _is_sometimes(server, r)}
 
 
 def lines(server: str, results: list[Result], expected: dict) -> list[str]:
@@ -47,7 +61,8 @@ def lines(server: str, results: list[Result], expected: dict) -> list[str]:
     table = []
     for result in results:
         if not result.same:
-            mark = "known" if known.get(result.check.name) == result.seen else "NEW  "
+            is_known = known.get(result.check.name) == result.seen or _is_sometimes(server, result)
+            mark = "known" if is_known else "NEW  "
             table.append(f"  {mark} {result.check.name:<28} AWS: {result.check.aws:<44} seen: {result.seen}")
     same = sum(result.same for result in results)
     seconds = sum(result.seconds for result in results)

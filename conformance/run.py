@@ -65,7 +65,7 @@ def main(words: list[str] | None = None) -> int:
                     start.result()
                     results, surprises = examine(server, expected, wanted.all)
                     if wanted.record and server.name != report.OURS:
-                        expected[server.name], surprises = report.differences(results), []
+                        expected[server.name], surprises = report.differences(server.name, results), []
                     wrong |= {server.name: surprises} if surprises else {}
                     server.stop()
         except servers.CannotStart as why:

@@ -75,6 +75,14 @@ class ComparisonTest(unittest.TestCase):
     def test_a_known_difference_that_changes_is_a_surprise(self):
         self.assertTrue(report.surprises("other", [result("a", "200", "501")], {"other": {"a": "500"}}))
 
+    def test_what_shows_now_and_then_is_no_surprise_and_is_not_recorded(self):
+        raced = [result("contract", "all kept", "of several at once one wins: 2 of 8 were told that they created it")]
+        self.assertEqual(report.surprises("moto", raced, {}), [])
+        self.assertEqual(report.surprises("moto", [result("contract", "all kept", "all kept")], {}), [])
+        self.assertEqual(report.differences("moto", raced), {})
+        self.assertTrue(report.surprises("coldsim", raced, {}), "ours has no such excuse")
+        self.assertTrue(report.surprises("moto", [result("contract", "all kept", "a range is read: no")], {}))
+
 
 class KnownTest(unittest.TestCase):
     def setUp(self):
