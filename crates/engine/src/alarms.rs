@@ -29,19 +29,24 @@ impl Engine {
     pub fn no_backup_alarms(&self) -> Result<Vec<String>, EngineError> {
         let catalog = Catalog::open(&self.catalog_path())?;
         let (now, most) = (self.clock.now(), self.settings.daemon.no_backup_for());
-        let own = WriterFile::load(&secrets::path(&self.settings.state_dir())).ok().map(|file| file.secrets.id());
+        let secrets = secrets::path(&self.settings.state_dir());
+        let own = WriterFile::load(&secrets).ok().map(|file| file.secrets.id());
         let mut told = Vec::new();
-        for job in self.settings.backups.iter().filter(|_| own.is_some()) {
+        for job in &self.settings.backups {
+            // A machine that never backed up does not; one whose secrets are lost or broken should.
+            let first = format!("first seen: {}", job.name);
+            if own.is_none() && !secrets.exists() && catalog.meta(&first)?.is_none() {
+                continue;
+            }
             let mut last: Option<Time> = None;
             for row in catalog.snapshots()? {
                 let Some(payload) = row.payload else { continue };
                 let snapshot: Snapshot = canon::from_bytes("a snapshot's row", &payload)?;
-                if snapshot.job == job.name && snapshot.complete && Some(snapshot.writer) == own {
+                if snapshot.job == job.name && snapshot.complete && own.is_none_or(|own| snapshot.writer == own) {
                     last = last.max(Some(row.time));
                 }
             }
             // Never backed up: since it was first looked at.
-            let first = format!("first seen: {}", job.name);
             let seen = time_in(catalog.meta(&first)?).filter(|seen| *seen <= now);
             if seen.is_none() {
                 catalog.set_meta(&first, &now.0.to_le_bytes())?;
@@ -52,7 +57,6 @@ impl Engine {
             if age <= most || !again {
                 continue;
             }
-            catalog.set_meta(&key(&job.name), &now.0.to_le_bytes())?;
             let since = match last {
                 Some(at) => format!("The last backup of {} was {}, {} ago.", job.name, at.local(), span_text(age)),
                 None => format!("{} was never backed up.", job.name),
@@ -62,6 +66,8 @@ impl Engine {
             let event = Event::new(EventKind::NoBackupFor, now, title, text).of_job(&job.name);
             let last = last.map(|at| at.to_string());
             self.tell(&event.fact("seconds", age.as_secs()).fact("limit_seconds", most.as_secs()).fact("last", last));
+            // Only now: a process that dies before has told nobody.
+            catalog.set_meta(&key(&job.name), &now.0.to_le_bytes())?;
             told.push(job.name.clone());
         }
         Ok(told)
@@ -107,7 +113,6 @@ impl Engine {
             if !ready || catalog.meta(&once)?.is_some() {
                 continue;
             }
-            catalog.set_meta(&once, &now.0.to_le_bytes())?;
             let sure = if frozen == 0 { "can be read" } else { "should be readable by now" };
             let text = format!(
                 "What thaw {id} asked for {sure}: {}. The same restore again, or `darkslide thaw wait {id}`, brings it \
@@ -117,6 +122,7 @@ impl Engine {
             );
             let event = Event::new(EventKind::ThawReady, now, format!("thaw {id} is ready"), text);
             self.tell(&event.fact("thaw", id).fact("to", thaw.to.display().to_string()));
+            catalog.set_meta(&once, &now.0.to_le_bytes())?;
             told.push(id);
         }
         Ok(told)

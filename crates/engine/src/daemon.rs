@@ -23,6 +23,11 @@ pub const TURN_MAX: Duration = Duration::from_secs(30);
 const TURN_MIN: Duration = Duration::from_millis(200);
 /// After somebody else's run was in the way.
 const BUSY_WAIT: Duration = Duration::from_secs(60);
+/// After a failure, doubled with each further one up to the most: what made no row would be due at once.
+const FAILED_WAIT: Duration = Duration::from_secs(60);
+const FAILED_WAIT_MAX: Duration = Duration::from_secs(900);
+/// Tries to ingest a card that was put in.
+const CARD_TRIES: u32 = 5;
 /// Between two looks at what no run tells of.
 const LOOK_EVERY: Duration = Duration::from_secs(3600);
 /// What a card that is put in is called, as a job.
@@ -78,6 +83,7 @@ struct Running {
     job: JobSettings,
     stop: Arc<RunStop>,
     since: Duration,
+    cards: Vec<PathBuf>,
 }
 
 /// What goes on.
@@ -89,6 +95,8 @@ pub struct Daemon {
     /// Not before this, by the clock that never jumps.
     not_before: BTreeMap<String, Duration>,
     cards: Vec<PathBuf>,
+    /// Failures in a row, by the job's name.
+    failures: BTreeMap<String, u32>,
     looked: Option<Duration>,
     told: BTreeSet<String>,
     /// Whether what is due was late already when it was first seen, by its slot.
@@ -105,6 +113,7 @@ impl Daemon {
             running: BTreeMap::new(),
             not_before: BTreeMap::new(),
             cards: Vec::new(),
+            failures: BTreeMap::new(),
             looked: None,
             told: BTreeSet::new(),
             late: BTreeMap::new(),
@@ -175,9 +184,10 @@ impl Daemon {
         let (now, elapsed) = (engine.clock.now(), engine.clock.elapsed());
         let mut notes = Vec::new();
         for (name, ended) in hands.ended() {
-            self.running.remove(&name);
+            let cards = self.running.remove(&name).map(|one| one.cards).unwrap_or_default();
             match ended {
                 Ended::Done(done) => {
+                    self.failures.remove(&name);
                     if let Some(until) = done.waits_until {
                         self.not_before.insert(name.clone(), elapsed + now.until(until));
                     }
@@ -186,8 +196,23 @@ impl Daemon {
                 }
                 Ended::Busy => {
                     self.not_before.insert(name.clone(), elapsed + BUSY_WAIT);
+                    self.cards.extend(cards);
                 }
-                Ended::Failed(why) => notes.push(format!("{name}: {why}")),
+                Ended::Failed(why) => {
+                    notes.push(format!("{name}: {why}"));
+                    let failures = self.failures.entry(name.clone()).or_default();
+                    *failures += 1;
+                    let wait = FAILED_WAIT * 2u32.pow((*failures - 1).min(4));
+                    self.not_before.insert(name.clone(), elapsed + wait.min(FAILED_WAIT_MAX));
+                    if *failures < CARD_TRIES {
+                        self.cards.extend(cards);
+                    } else {
+                        let give_up =
+                            |card: &PathBuf| format!("{}: put it in again, or ingest it by hand", card.display());
+                        notes.extend(cards.iter().map(give_up));
+                        self.failures.remove(&name);
+                    }
+                }
             }
         }
         self.not_before.retain(|_, at| *at > elapsed);
@@ -272,7 +297,8 @@ impl Daemon {
 
     fn start(&mut self, order: Order, elapsed: Duration, hands: &mut dyn Hands) {
         let stop = Arc::new(RunStop::default());
-        let running = Running { job: order.job.clone(), stop: stop.clone(), since: elapsed };
+        let cards = order.cards.clone();
+        let running = Running { job: order.job.clone(), stop: stop.clone(), since: elapsed, cards };
         self.running.insert(order.job.name.clone(), running);
         hands.begin(order, stop);
     }

@@ -193,7 +193,7 @@ impl Engine {
                 return Ok(());
             }
         };
-        let listed = self.listed_stores(&repo)?;
+        let listed = self.listed_stores(&repo, catalog)?;
         // What a run has stored that was cut off, no snapshot names yet.
         let runs = catalog.runs(1000)?;
         let last = |job: &str| runs.iter().find(|run| run.job == job && run.kind == "backup");
@@ -261,8 +261,10 @@ fn account(done: &[Ingested]) -> Account {
 
 impl Engine {
     /// What each store holds, by its prefixes: a snapshot is put where all that it needs is.
-    fn listed_stores(&self, repo: &Repository) -> Result<Vec<ListedStore>, EngineError> {
+    /// What was found damaged or lost is not there.
+    fn listed_stores(&self, repo: &Repository, catalog: &Catalog) -> Result<Vec<ListedStore>, EngineError> {
         let mut listed: Vec<ListedStore> = Vec::new();
+        let lost = catalog.lost()?;
         for store in &repo.reached.stores {
             let mut names = BTreeMap::new();
             for prefix in ["packs/", "warm/", "snapshots/"] {
@@ -270,6 +272,10 @@ impl Engine {
                 names.extend(all.into_iter().map(|one| (one.name.as_str().to_string(), one.size.0)));
             }
             let label = store.label();
+            let damaged = catalog.damaged_in(&label)?;
+            for name in lost.iter().chain(damaged.iter().map(|row| &row.name)) {
+                names.remove(name.as_str());
+            }
             let settings = self.store_settings();
             let off_site = settings.iter().find(|s| s.label() == label).is_some_and(|s| s.is_off_site());
             listed.push((label, off_site, names));

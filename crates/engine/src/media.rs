@@ -16,7 +16,13 @@ pub(crate) fn medium(root: &Path) -> String {
     let device = format!("{major}:{minor}");
     match disk(&device) {
         Some(disk) => disk,
-        None => mounted_from(&mounts, &device).unwrap_or_else(|| format!("file system {device}")),
+        None => mounted_from(&mounts, &device)
+            .or_else(|| {
+                // A subvolume has a number of its own, which no mount has.
+                let path = root.ancestors().find_map(|path| path.canonicalize().ok())?;
+                mounted_from(&mounts, &mount_of(&mounts, &path)?)
+            })
+            .unwrap_or_else(|| format!("file system {device}")),
     }
 }
 
@@ -45,6 +51,9 @@ fn whole(device: &Path, depth: usize) -> Option<String> {
 fn mounted_from(mounts: &str, device: &str) -> Option<String> {
     let line = mounts.lines().find(|line| line.split(' ').nth(2) == Some(device))?;
     let source = line.split(" - ").nth(1)?.split(' ').nth(1)?;
+    if line.split(" - ").nth(1)?.starts_with("zfs ") {
+        return Some(format!("pool {}", source.split('/').next().unwrap_or(source)));
+    }
     if let Some(share) = source.strip_prefix("//") {
         return Some(format!("server {}", share.split('/').next().unwrap_or(share).to_lowercase()));
     }
@@ -57,6 +66,16 @@ fn mounted_from(mounts: &str, device: &str) -> Option<String> {
         return disk(&format!("{}:{}", rustix::fs::major(number), rustix::fs::minor(number)));
     }
     None
+}
+
+/// The number of the mount that a path lies in: the one with the longest name that it begins with.
+fn mount_of(mounts: &str, path: &Path) -> Option<String> {
+    let mounted = mounts.lines().filter_map(|line| {
+        let mut fields = line.split(' ');
+        let (number, place) = (fields.nth(2)?, fields.nth(1)?.replace("\\040", " "));
+        path.starts_with(&place).then(|| (place.len(), number.to_string()))
+    });
+    mounted.max().map(|(_, number)| number)
 }
 
 /// The medium of a store.
@@ -83,5 +102,9 @@ mod tests {
         assert_eq!(mounted_from(mounts, "0:39").as_deref(), Some("server nas"));
         assert_eq!(mounted_from(mounts, "0:40"), None);
         assert_eq!(mounted_from(mounts, "9:9"), None);
+        let mounts =
+            format!("{mounts}44 1 0:41 / /tank/a rw - zfs tank/a rw\n45 1 0:42 / /tank/b rw - zfs tank/b/c rw\n");
+        assert_eq!(mounted_from(&mounts, "0:41"), mounted_from(&mounts, "0:42"));
+        assert_eq!(mount_of(&mounts, Path::new("/mnt/a/photos")).as_deref(), Some("0:38"));
     }
 }

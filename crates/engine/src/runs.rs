@@ -130,13 +130,14 @@ impl Engine {
         if let Before::Warn(why) = &before {
             log.warning(why);
         }
-        let done = match (before, self.stop.as_deref().filter(|stop| stop.is_stopped())) {
-            (Before::Stop(why), _) => Err(EngineError::Vetoed { job: job.to_string(), why }),
-            (_, Some(stop)) => {
+        let done = match (self.stop.as_deref().filter(|stop| stop.is_stopped()), before) {
+            // A hook that ends because everything has to vetoes nothing: the run goes on later.
+            (Some(stop), _) => {
                 log.stop_because(stop);
                 Err(EngineError::Audit(darkslide_audit::AuditError::Cancelled))
             }
-            _ => work(&log),
+            (None, Before::Stop(why)) => Err(EngineError::Vetoed { job: job.to_string(), why }),
+            (None, _) => work(&log),
         };
         let (result, account, error) = match done {
             Ok((done, account)) => (Ok(done), account, None),

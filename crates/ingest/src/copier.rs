@@ -118,7 +118,7 @@ impl Bench<'_> {
             };
             return Ok(Ok(Outcome { there: there.into_iter().flatten().collect(), hash, xxh: None }));
         }
-        self.copy(catalog, from, (item, around), (there, &missing), on_read)
+        self.copy(catalog, from, (item, around), (there, &missing, known), on_read)
     }
 
     fn hash_of(&self, from: &std::path::Path, on_read: &mut dyn FnMut(u64) -> bool) -> Result<ContentHash, CopyError> {
@@ -162,7 +162,7 @@ impl Bench<'_> {
         catalog: &Catalog,
         from: &std::path::Path,
         (item, around): (&Item, &Around),
-        (mut there, missing): (Vec<Option<There>>, &[usize]),
+        (mut there, missing, known): (Vec<Option<There>>, &[usize], Option<ContentHash>),
         on_read: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Result<Outcome, CopyError>, IngestError> {
         let mut open = Vec::new();
@@ -179,6 +179,12 @@ impl Bench<'_> {
             on_read(piece.len() as u64)
         });
         let copied = match copied {
+            // A reader that gives other bytes the second time is not to be relied upon.
+            Ok(copied) if known.is_some_and(|known| known != copied.hash) => {
+                // Swept by the next run, if they cannot be removed now.
+                open.iter().for_each(|(_, path)| _ = self.disk.remove_file(path));
+                return Ok(Err(CopyError::Changed));
+            }
             Ok(copied) => copied,
             Err(error) => return Ok(Err(error)),
         };

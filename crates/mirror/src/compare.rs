@@ -50,6 +50,11 @@ fn is_no_library(name: &Name) -> bool {
     bytes.starts_with(b".Trash-") || NO_LIBRARY.iter().any(|not| bytes == not.as_bytes())
 }
 
+/// What is neither copied nor trashed: a NAS keeps `@eaDir` in every folder.
+pub(crate) fn is_passed_over(folder: &Name, name: &Name) -> bool {
+    folder.is_empty() && is_no_library(name) || is_part(name) || name.as_bytes() == b"@eaDir"
+}
+
 /// A copy that is not verified yet.
 fn is_part(name: &Name) -> bool {
     name.as_bytes().starts_with(b".darkslide-part-")
@@ -170,7 +175,7 @@ impl<'c> Comparison<'c> {
         let mut out = Vec::with_capacity(listed.len());
         for (name, stat) in listed {
             match stat {
-                _ if path.is_empty() && is_no_library(&name) || is_part(&name) => {}
+                _ if is_passed_over(path, &name) => {}
                 Ok(stat) if stat.kind == Kind::Special => {
                     self.mirror.observer.note(&format!("{}: neither file, folder nor link", path.join(&name)));
                 }
@@ -189,11 +194,11 @@ impl<'c> Comparison<'c> {
         let listed = listed.map_err(|source| MirrorError::NoTarget { path: root.clone(), source })?;
         let mut out = Vec::with_capacity(listed.len());
         for (name, stat) in listed {
-            if path.is_empty() && is_no_library(&name) || name.as_bytes() == b"@eaDir" {
-                continue;
-            }
             if is_part(&name) {
                 self.plan.leftovers.push(path.join(&name));
+                continue;
+            }
+            if is_passed_over(path, &name) {
                 continue;
             }
             let stat = stat.map_err(|source| MirrorError::NoTarget { path: path_of(&root, &name), source })?;

@@ -189,7 +189,9 @@ impl Run<'_> {
         }
         for (path, _) in &self.plan.folders {
             let at = self.target(path);
-            if self.disk.stat(&at).is_ok_and(|stat| stat.kind == Kind::Symlink) {
+            if self.is_blocked(path) {
+                guard(&self.blocked).push(path.clone());
+            } else if self.disk.stat(&at).is_ok_and(|stat| stat.kind == Kind::Symlink) {
                 guard(&self.blocked).push(path.clone());
                 self.fail(path, &"a symbolic link is in the way on the mirror and could not be moved to the trash");
             } else if let Err(error) = make_folders(self.disk, &at) {
@@ -242,6 +244,11 @@ impl Run<'_> {
     fn moves(&self, mirror: &Mirror<'_>) {
         let mut known = Known::new(mirror);
         for (from, to, stat) in &self.plan.moves {
+            if self.is_blocked(to) {
+                guard(&self.stuck).push(from.clone());
+                self.fail(to, &"its folder could not be made on the mirror");
+                continue;
+            }
             let moved = make_folders(self.disk, &self.target(&parent(to)))
                 .and_then(|()| self.disk.rename(&self.target(from), &self.target(to)));
             match moved {
@@ -420,12 +427,12 @@ impl Run<'_> {
     }
 
     fn links(&self) {
-        for (path, first) in &self.plan.hard_links {
+        for (path, first) in self.plan.hard_links.iter().filter(|(path, _)| !self.is_blocked(path)) {
             if let Err(error) = self.disk.hard_link(&self.target(first), &self.target(path)) {
                 self.target_failed(path, &error);
             }
         }
-        for (path, to, stat) in &self.plan.symlinks {
+        for (path, to, stat) in self.plan.symlinks.iter().filter(|(path, ..)| !self.is_blocked(path)) {
             let at = self.target(path);
             let made = self.disk.symlink(to, &at);
             if let Err(error) = made.and_then(|()| self.disk.apply(&at, &Facts::dated(stat.mtime))) {
@@ -446,7 +453,8 @@ impl Run<'_> {
         folders.extend(self.plan.hard_links.iter().map(|(path, _)| (parent(path), ())));
         folders.extend(self.plan.touched.iter().map(|(path, _)| (path.clone(), ())));
         let planned: BTreeMap<&Name, &Stat> = self.plan.touched.iter().map(|(path, stat)| (path, stat)).collect();
-        for path in folders.into_keys().rev().filter(|path| !path.is_empty()) {
+        let reached = |path: &Name| !path.is_empty() && !self.is_blocked(path) && !guard(&self.blocked).contains(path);
+        for path in folders.into_keys().rev().filter(reached) {
             let Ok(stat) = self.disk.stat(&path_of(self.source, &path)) else { continue };
             let file = stat.kind != Kind::Folder;
             if file && planned.get(&path).is_none_or(|planned| !planned.same_content_facts(&stat)) {

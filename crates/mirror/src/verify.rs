@@ -7,8 +7,9 @@ use darkslide_disk::{Facts, Kind, Order, Stat, copy, hash_uncached, path_of};
 use darkslide_words::{Bytes, ContentHash, Count, Name, Time};
 use serde::Serialize;
 
+use crate::compare::is_passed_over;
 use crate::trash::Trash;
-use crate::{Mirror, MirrorError, Progress, TEMPORARY, TRASH, parent, sweep};
+use crate::{Mirror, MirrorError, Progress, TEMPORARY, parent, sweep};
 
 /// Folders within folders.
 const DEPTH_MAX: usize = 256;
@@ -94,7 +95,7 @@ fn folder(
     let rows = mirror.catalog.mirrored(&mirror.job, path)?.unwrap_or_default();
     for (name, stat) in listed {
         let below = path.join(&name);
-        if path.is_empty() && [TEMPORARY.as_bytes(), TRASH.as_bytes()].contains(&name.as_bytes()) {
+        if is_passed_over(path, &name) {
             continue;
         }
         match stat {
@@ -126,14 +127,14 @@ fn one(
     out: &mut Verified,
 ) -> Result<(), MirrorError> {
     let target = path_of(&mirror.target, path);
-    match mirror.disk.stat(&target) {
+    let mirrored = match mirror.disk.stat(&target) {
         // Whoever changed it since changed its size or time.
-        Ok(there) if there.kind == Kind::File && there.size == stat.size && near(there.mtime, stat.mtime) => {}
+        Ok(there) if there.kind == Kind::File && there.size == stat.size && near(there.mtime, stat.mtime) => there,
         _ => {
             out.behind.push(path.clone());
             return Ok(());
         }
-    }
+    };
     let mut read = |at: &std::path::Path| {
         hash_uncached(mirror.disk, at, &mut |piece| {
             seen.bytes += Bytes(piece.len() as u64);
@@ -153,6 +154,14 @@ fn one(
     };
     let repository = repository(path);
     let known = catalog.or(repository);
+    // An edit while it was read is no rot.
+    let still = |at: &std::path::Path, was: &Stat| {
+        mirror.disk.stat(at).is_ok_and(|now| now.same_content_facts(was) && now.ctime == was.ctime)
+    };
+    if library != there && !(still(&path_of(&mirror.source, path), stat) && still(&target, &mirrored)) {
+        out.behind.push(path.clone());
+        return Ok(());
+    }
     // Where both sides agree, an older snapshot proves nothing; what was copied does.
     if library == there && catalog.is_none_or(|known| known == library) {
         out.good += Count(1);

@@ -134,14 +134,16 @@ pub fn run(config: Option<PathBuf>, args: &args::Daemon) -> Result<Exit> {
     let mut arrivals = Arrivals::default();
     say(&[NotifyState::Ready]);
     let mut told = String::new();
+    let mut looking = None;
     while !wiring::interrupted() {
         configured.look();
         let turn = match daemon.turn(&configured.engine, &mut workers) {
             Ok(turn) => turn,
+            Err(error) if args.once && daemon.running().is_empty() => return Err(error.into()),
             Err(error) => {
                 eprintln!("darkslide: {error}; trying again");
                 let (status, notes) = (error.to_string(), Vec::new());
-                Turn { wait: TURN_MAX, status, notes, looks: false, is_idle: args.once }
+                Turn { wait: TURN_MAX, status, notes, looks: false, is_idle: false }
             }
         };
         turn.notes.iter().for_each(|note| eprintln!("{note}"));
@@ -150,9 +152,11 @@ pub fn run(config: Option<PathBuf>, args: &args::Daemon) -> Result<Exit> {
             told.clone_from(&turn.status);
         }
         if turn.looks {
-            look_around(&configured.path);
+            looking = Some(look_around(&configured.path));
         }
         if args.once && turn.is_idle {
+            // What it has to tell is told before the process ends.
+            looking.take().map(std::thread::JoinHandle::join);
             return Ok(Exit::Ok);
         }
         wait(turn.wait, &mut workers, &mut daemon, configured.engine.settings().ingest.on_insertion, &mut arrivals);
@@ -183,7 +187,7 @@ fn wait(time: Duration, workers: &mut Workers, daemon: &mut Daemon, on_insertion
 }
 
 /// What no run tells of: on a thread, since stores may answer slowly.
-fn look_around(config: &Path) {
+fn look_around(config: &Path) -> std::thread::JoinHandle<()> {
     let config = config.to_path_buf();
     std::thread::spawn(move || {
         // Loading it tells of runs that were cut off.
@@ -192,7 +196,7 @@ fn look_around(config: &Path) {
         for problem in [engine.no_backup_alarms().err(), engine.thaw_alarms().err()].into_iter().flatten() {
             eprintln!("darkslide: {problem}");
         }
-    });
+    })
 }
 
 fn stop(daemon: &mut Daemon, workers: &mut Workers, engine: &Engine) -> Result<Exit> {

@@ -205,7 +205,12 @@ fn without_ours(table: &str) -> String {
 
 fn crontab() -> Result<String> {
     let out = Command::new("crontab").arg("-l").stdin(Stdio::null()).output().context("running crontab")?;
-    // Without a crontab yet it fails, and says nothing on standard output.
+    let said = String::from_utf8_lossy(&out.stderr);
+    // Without a crontab yet it fails and says so. After any other failure there may be one, which
+    // must not be replaced by ours.
+    if !out.status.success() && !said.contains("no crontab") {
+        bail!("the crontab cannot be read, so that nothing was changed: {}", said.trim());
+    }
     String::from_utf8(out.stdout).context("the crontab is no text")
 }
 

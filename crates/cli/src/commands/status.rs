@@ -61,7 +61,7 @@ fn todo(status: &Status, plans: &[JobPlan], settings: &Settings) -> Vec<String> 
             todo.push(format!("look at the {} files of {} that were not stored", job.failures.len(), job.name));
         }
     }
-    let failed = |run: &RunRow| !matches!(run.outcome.as_deref(), Some("complete") | None);
+    let failed = |run: &RunRow| !matches!(run.outcome.as_deref(), Some("complete" | "cancelled") | None);
     let runs = status.jobs.iter().filter_map(|job| Some((&job.name, job.run.as_ref()?)));
     for (name, run) in runs.chain(status.mirrors.iter().filter_map(|(name, run)| Some((name, run.as_ref()?)))) {
         if failed(run) {
@@ -69,8 +69,21 @@ fn todo(status: &Status, plans: &[JobPlan], settings: &Settings) -> Vec<String> 
             todo.push(format!("see why the last run of {name} was {outcome}: `darkslide logs --run {}`", run.id));
         }
     }
+    let told: BTreeSet<i64> = status.jobs.iter().filter_map(|job| Some(job.run.as_ref()?.id)).collect();
     for plan in plans {
         todo.extend(plan.refused.clone());
+        let last = plan.last.as_ref().filter(|run| failed(run) && !told.contains(&run.id));
+        if let Some(run) = last {
+            let outcome = run.outcome.as_deref().unwrap_or_default();
+            let name = &plan.job.name;
+            todo.push(format!("see why the last run of {name} was {outcome}: `darkslide logs --run {}`", run.id));
+        }
+    }
+    for (name, _) in status.mirrors.iter().filter(|(_, run)| run.is_none()) {
+        todo.push(format!("bring the mirror {name} up for the first time: `darkslide mirror {name}`"));
+    }
+    if status.writer.is_none() && !status.jobs.is_empty() {
+        todo.push("this machine holds no secrets to back up with: `darkslide open` makes it a writer again".into());
     }
     todo
 }

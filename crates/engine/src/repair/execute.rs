@@ -249,7 +249,9 @@ impl Repair<'_> {
             let catalog = &self.survey.catalog;
             let Some(id) = catalog.pack_named(name)? else { continue };
             let facts = catalog.pack(id)?;
-            if !self.survey.shelves.iter().any(|shelf| shelf.holds(name, facts.size.0)) {
+            // A store that is away may have it.
+            let all_asked = self.survey.repo.reached.missing.is_empty();
+            if all_asked && !self.survey.shelves.iter().any(|shelf| shelf.holds(name, facts.size.0)) {
                 catalog.transaction::<(), EngineError>(|| {
                     catalog.put_lost(name, now)?;
                     Ok(catalog.set_pack_state(id, PackState::Gone)?)
