@@ -215,9 +215,9 @@ impl Rule {
     pub fn lacks(&self, copies: &[CopyAt]) -> Option<String> {
         let mut seen = BTreeSet::new();
         // A place that is another's under a second name, or linked to it, adds nothing.
-        let apart = copies.iter().filter(|copy| copy.file.is_none_or(|file| seen.insert(file)));
-        let places: BTreeSet<(PlaceKind, &str)> = apart.map(|copy| (copy.kind, copy.place.as_str())).collect();
-        let media: BTreeSet<&str> = copies.iter().map(|copy| copy.medium.as_str()).collect();
+        let apart: Vec<&CopyAt> = copies.iter().filter(|copy| copy.file.is_none_or(|file| seen.insert(file))).collect();
+        let places: BTreeSet<(PlaceKind, &str)> = apart.iter().map(|copy| (copy.kind, copy.place.as_str())).collect();
+        let media: BTreeSet<&str> = apart.iter().map(|copy| copy.medium.as_str()).collect();
         let named = || {
             let names: Vec<&str> = copies.iter().map(|copy| copy.place.as_str()).collect();
             if names.is_empty() { "nowhere".to_string() } else { format!("in {}", names.join(", ")) }
@@ -233,7 +233,7 @@ impl Rule {
                 named()
             ));
         }
-        if self.off_site && !copies.iter().any(|copy| copy.off_site) {
+        if self.off_site && !apart.iter().any(|copy| copy.off_site) {
             return Some(format!("no copy is off-site: {}", named()));
         }
         None

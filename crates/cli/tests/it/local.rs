@@ -56,6 +56,33 @@ pub fn json(text: &str) -> serde_json::Value {
 }
 
 #[test]
+fn a_pack_that_was_found_damaged_makes_no_card_safe() {
+    let desk = Desk::new();
+    desk.code(&["ingest", "card", "--job-code", "walk"], 0);
+    desk.code(&["backup"], 0);
+    let stores = |desk: &Desk| {
+        let out = desk.run(&["card", "check", "card", "--json"]);
+        let said = json(&String::from_utf8_lossy(&out.stdout));
+        let files = said["files"].as_array().unwrap().clone();
+        let in_store =
+            |file: &serde_json::Value| file["copies"].as_array().unwrap().iter().any(|c| c["kind"] == "store");
+        files.iter().filter(|file| in_store(file)).count()
+    };
+    assert_eq!(stores(&desk), 3);
+    for kind in ["packs", "warm"] {
+        let found = Command::new("find").arg(desk.path(&format!("repo/{kind}"))).args(["-type", "f"]).output().unwrap();
+        for path in String::from_utf8(found.stdout).unwrap().lines() {
+            let mut bytes = std::fs::read(path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(path, bytes).unwrap();
+        }
+    }
+    desk.code(&["scrub", "--all"], 1);
+    assert_eq!(stores(&desk), 0, "what a scrub found damaged is no copy");
+}
+
+#[test]
 fn from_the_card_to_safe_to_format() {
     let desk = Desk::new();
     assert!(desk.code(&["card", "check", "card"], 3).contains("NOT SAFE TO FORMAT"));
