@@ -224,15 +224,19 @@ impl<'c> Comparison<'c> {
                 state.insert(name.clone(), MirroredFile { name: name.clone(), ..row });
             }
             let (from, to) = (path.join(&old), path.join(name));
-            // What is remembered of it is remembered under its old name.
-            let folder = if stat.kind == Kind::Folder { from.clone() } else { path.clone() };
-            self.plan.forgotten.insert(folder);
+            if stat.kind == Kind::File {
+                self.plan.forgotten.insert(path.clone());
+            }
             self.plan.recased.push((from, to, *stat));
         }
     }
 
     fn state(&mut self, path: &Name) -> Result<BTreeMap<Name, MirroredFile>, MirrorError> {
-        let rows = self.mirror.catalog.mirrored(&self.mirror.job, path)?.unwrap_or_default();
+        let before = self.plan.before(path);
+        if before != *path {
+            self.plan.forgotten.insert(before.clone());
+        }
+        let rows = self.mirror.catalog.mirrored(&self.mirror.job, &before)?.unwrap_or_default();
         self.known |= !rows.is_empty();
         Ok(rows.into_iter().map(|row| (row.name.clone(), row)).collect())
     }
@@ -370,7 +374,11 @@ impl<'c> Comparison<'c> {
         }
         match state {
             // Exactly as the last run saw it.
-            Some(row) if row.size == stat.size && row.mtime == stat.mtime && row.ctime == stat.ctime => {}
+            Some(row) if row.size == stat.size && row.mtime == stat.mtime && row.ctime == stat.ctime => {
+                if self.plan.before(path) != *path {
+                    self.plan.learned.push((path.clone(), *stat));
+                }
+            }
             Some(row) if row.size == stat.size && row.mtime == stat.mtime => self.stirred(path, stat, row),
             // Edited within what the mirror's coarse clock can tell.
             Some(_) if there.mtime != stat.mtime => {

@@ -219,7 +219,7 @@ impl Run<'_> {
 
     /// By a name between, since both are one name there.
     fn recased(&self, mirror: &Mirror<'_>) {
-        let mut known = Known::new(mirror);
+        let mut known = Known::new(mirror, self.plan);
         for (n, (from, to, stat)) in self.plan.recased.iter().enumerate() {
             let (old, new) = (self.target(from), self.target(to));
             let between = new.with_file_name(format!(".darkslide-case-{n}"));
@@ -242,7 +242,7 @@ impl Run<'_> {
     }
 
     fn moves(&self, mirror: &Mirror<'_>) {
-        let mut known = Known::new(mirror);
+        let mut known = Known::new(mirror, self.plan);
         for (from, to, stat) in &self.plan.moves {
             if self.is_blocked(to) {
                 guard(&self.stuck).push(from.clone());
@@ -470,7 +470,7 @@ impl Run<'_> {
 
     /// Files that are as they were, and that the catalog does not know so yet.
     fn learn(&self, mirror: &Mirror<'_>) {
-        let mut known = Known::new(mirror);
+        let mut known = Known::new(mirror, self.plan);
         for (path, stat) in &self.plan.learned {
             self.remember(path, stat, known.hash(path, stat));
         }
@@ -524,16 +524,18 @@ impl Run<'_> {
 /// What the catalog remembers, each folder looked up once.
 struct Known<'k> {
     mirror: &'k Mirror<'k>,
+    plan: &'k MirrorPlan,
     folders: BTreeMap<Name, BTreeMap<Name, MirroredFile>>,
 }
 
 impl<'k> Known<'k> {
-    fn new(mirror: &'k Mirror<'k>) -> Self {
-        Self { mirror, folders: BTreeMap::new() }
+    fn new(mirror: &'k Mirror<'k>, plan: &'k MirrorPlan) -> Self {
+        Self { mirror, plan, folders: BTreeMap::new() }
     }
 
     /// The content of a file, if what is remembered is this version of it.
     fn hash(&mut self, path: &Name, stat: &Stat) -> Option<ContentHash> {
+        let path = &self.plan.before(path);
         let folder = parent(path);
         if !self.folders.contains_key(&folder) {
             let rows = self.mirror.catalog.mirrored(&self.mirror.job, &folder).ok().flatten().unwrap_or_default();

@@ -60,6 +60,18 @@ pub struct MirrorPlan {
 }
 
 impl MirrorPlan {
+    /// What a path was called before names changed their case: what is remembered of it goes by that.
+    pub(crate) fn before(&self, path: &Name) -> Name {
+        let mut path = path.clone();
+        for (from, to, _) in self.recased.iter().rev() {
+            let below = path.as_bytes().strip_prefix(to.as_bytes()).filter(|rest| rest.is_empty() || rest[0] == b'/');
+            if let Some(below) = below {
+                path = Name::new([from.as_bytes(), below].concat());
+            }
+        }
+        path
+    }
+
     /// Bytes to be copied.
     pub fn bytes(&self) -> Bytes {
         Bytes(self.copies.iter().map(|copy| copy.stat.size).sum())

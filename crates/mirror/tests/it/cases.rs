@@ -122,6 +122,15 @@ fn a_name_that_changed_its_case_changes_it_on_the_mirror_without_a_copy() {
     assert_eq!(names(&world), ["Shoot", "Shoot/Berlin", "Shoot/Berlin/IMG_1.CR3", "Shoot/Berlin/img_2.cr3"]);
     assert_eq!(world.tree("library"), world.tree("mirror"));
     assert!(world.plan(&disk, &limits(&[])).unwrap().is_empty(), "and it is done");
+    // What was verified is remembered under the new names, and under these alone.
+    let rows = |folder: &str| {
+        let catalog = darkslide_catalog::Catalog::open(&world.path("catalog")).unwrap();
+        catalog.mirrored("nas", &folder.into()).unwrap().unwrap_or_default()
+    };
+    let known: Vec<_> =
+        rows("Shoot/Berlin").into_iter().map(|row| (row.name.to_string(), row.hash.is_some())).collect();
+    assert_eq!(known, [("IMG_1.CR3".to_string(), true), ("img_2.cr3".to_string(), true)]);
+    assert!(rows("shoot/berlin").is_empty() && rows("Shoot/berlin").is_empty());
 }
 
 #[test]
