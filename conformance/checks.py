@@ -17,7 +17,7 @@ from functools import cached_property
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
 
 import sigv4
 
@@ -168,13 +168,22 @@ def eventually(ask, seconds: float = 20.0):
     return found
 
 
+def _asked(one: Check, target: Target):
+    """A connection that was kept open may be closed by the server in the very moment it is used again;
+    clients repeat the request then."""
+    try:
+        return one.ask(target)
+    except ConnectionClosedError:
+        return one.ask(target)
+
+
 def run(target: Target) -> list[Result]:
     """Asks everything; a check that breaks is an answer too."""
     results = []
     for one in load():
         begin = time.monotonic()
         try:
-            seen = str(one.ask(target))
+            seen = str(_asked(one, target))
         except NotTried as why:
             seen = f"not tried: {why}"
         except ClientError as error:
