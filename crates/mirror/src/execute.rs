@@ -225,7 +225,7 @@ impl Run<'_> {
             let between = new.with_file_name(format!(".darkslide-case-{n}"));
             let renamed = self.disk.rename(&old, &between).and_then(|()| {
                 self.disk.rename(&between, &new).inspect_err(|_| {
-                    // What cannot be undone is found again by the next run.
+                    // If that fails, too, the next run takes it for gone: it goes to the trash, and is copied.
                     let _ = self.disk.rename(&between, &old);
                 })
             });
