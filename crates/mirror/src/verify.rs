@@ -154,18 +154,18 @@ fn one(
     };
     let repository = repository(path);
     let known = catalog.or(repository);
-    // An edit while it was read is no rot.
-    let still = |at: &std::path::Path, was: &Stat| {
-        mirror.disk.stat(at).is_ok_and(|now| now.same_content_facts(was) && now.ctime == was.ctime)
-    };
-    if library != there && !(still(&path_of(&mirror.source, path), stat) && still(&target, &mirrored)) {
-        out.behind.push(path.clone());
-        return Ok(());
-    }
     // Where both sides agree, an older snapshot proves nothing; what was copied does.
     if library == there && catalog.is_none_or(|known| known == library) {
         out.good += Count(1);
         out.bytes += Bytes(stat.size);
+        return Ok(());
+    }
+    // An edit while it was read is no rot, nor is one that a run brought to the mirror meanwhile.
+    let still = |at: &std::path::Path, was: &Stat| {
+        mirror.disk.stat(at).is_ok_and(|now| now.same_content_facts(was) && now.ctime == was.ctime)
+    };
+    if !(still(&path_of(&mirror.source, path), stat) && still(&target, &mirrored)) {
+        out.behind.push(path.clone());
         return Ok(());
     }
     let agrees = match (known, repository) {
