@@ -330,10 +330,12 @@ fn a_run_comes_back_as_it_began_and_ended() {
     assert_eq!((row.how(), row.ended, row.cause), (Some(RunOutcome::CutOff), Some(Time(210)), Some(first)));
 
     let of = crate::RunsOf { task: "nightly", kind: "backup", target: "photos" };
-    let since = |floor| catalog.runs_since(&of, Time(floor)).unwrap().iter().map(|r| r.id).collect::<Vec<_>>();
-    assert_eq!((since(90), since(101), since(201)), (vec![first, second], vec![second], vec![]));
-    assert_eq!(catalog.void_runs_after(Time(150)).unwrap(), 1);
-    assert_eq!((since(90), catalog.void_runs_after(Time(150)).unwrap()), (vec![first], 0));
+    let until = |floor, limit| {
+        let rows = catalog.runs_since(&of, Time(floor), Time(limit)).unwrap();
+        rows.iter().map(|run| run.id).collect::<Vec<_>>()
+    };
+    assert_eq!((until(90, 200), until(101, 200), until(201, 300)), (vec![first, second], vec![second], vec![]));
+    assert_eq!(until(90, 150), [first], "what is told of the future counts for nothing");
     assert_eq!((catalog.last_run().unwrap(), catalog.runs_of("none", 9).unwrap()), (second, vec![]));
     let ids = |rows: Vec<crate::RunRow>| rows.iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(ids(catalog.latest_runs(&of, 9).unwrap()), [second, first]);
@@ -348,4 +350,26 @@ fn a_run_comes_back_as_it_began_and_ended() {
     catalog.set_scheduled("photos", &Scheduled { since: Time(1), ..scheduled.clone() }).unwrap();
     catalog.set_scheduled("photos", &scheduled).unwrap();
     assert_eq!((catalog.scheduled("photos").unwrap(), catalog.scheduled("x").unwrap()), (Some(scheduled), None));
+}
+
+#[test]
+fn a_clock_is_wrong_once_another_one_went_on_for_long() {
+    use crate::{RunOrigin, RunStart, RunsOf};
+    use std::time::Duration;
+    let (_folder, catalog) = catalog();
+    let begin = |at| {
+        let (job, kind) = ("photos".to_string(), "backup".to_string());
+        let origin = RunOrigin::Manual;
+        catalog.begin_run(&RunStart { job, task: None, kind, at: Time(at), origin, slot: None, cause: None }).unwrap()
+    };
+    let of = RunsOf { task: "nightly", kind: "backup", target: "photos" };
+    let all = || catalog.runs_since(&of, Time(0), Time(10_000)).unwrap().len();
+    let void = |limit| catalog.void_runs_after(Time(limit), Duration::from_nanos(100)).unwrap();
+    begin(1000);
+    begin(5000);
+    begin(200);
+    assert_eq!((void(300), all()), (0, 3), "it may be the clock of now that is wrong");
+    begin(1010);
+    assert_eq!((void(1100), all()), (1, 3 + 1 - 1), "a long time went by on the other one");
+    assert_eq!((void(1100), all()), (0, 3));
 }

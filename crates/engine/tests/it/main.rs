@@ -9,6 +9,8 @@ mod daemon;
 mod damage;
 mod detect;
 mod harness;
+mod jobs;
+mod priced;
 mod pruning;
 mod regressions;
 mod repair;
