@@ -80,6 +80,7 @@ impl Engine {
         self.keys_closed(&mut found);
         self.memory_sound(&mut found);
         self.stores_well(&mut found);
+        self.somebody_told(&mut found);
         tools(&mut found);
         Ok(found.0)
     }
@@ -191,6 +192,30 @@ impl Engine {
                 "set the clock; times of snapshots and schedules go by it",
             ),
             None => found.good("clock", "it has not gone back since the last run"),
+        }
+    }
+
+    /// Messages go somewhere, and the last one arrived.
+    fn somebody_told(&self, found: &mut Findings) {
+        const AREA: &str = "notifications";
+        let channels = self.dispatcher("", std::sync::Arc::new(|| false)).channels();
+        if channels.is_empty() {
+            let advice = "`darkslide config explain notify` tells how to hear of a failure";
+            return found.add(AREA, Health::Weak, "nobody is told when something goes wrong", advice);
+        }
+        for channel in channels {
+            let shown = format!("{} ({})", channel.name, channel.way);
+            let test = format!("`darkslide notify test {}`", channel.name);
+            match channel.last {
+                None => found.add(AREA, Health::Unknown, format!("{shown}: nothing was ever sent"), test),
+                Some(last) => match &last.why {
+                    None => found.good(AREA, format!("{shown}: the last message arrived {}", last.time.local())),
+                    Some(why) => {
+                        let text = format!("{shown}: the last message, {}, did not arrive: {why}", last.time.local());
+                        found.add(AREA, Health::Bad, text, format!("mend it, then {test}"));
+                    }
+                },
+            }
         }
     }
 
