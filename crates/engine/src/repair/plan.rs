@@ -7,7 +7,7 @@ use darkslide_store::ParityState;
 use darkslide_words::{Bytes, Count, ObjectName};
 
 use super::survey::{Shelf, Survey, id_of};
-use super::{Cure, Harm, Hopeless, Mend, RepairPlan, Unprotected, photographs};
+use super::{Cure, Harm, Hopeless, Mend, RepairPlan, Unprotected, photographs, quote};
 use crate::EngineError;
 
 /// Makes the plan.
@@ -45,6 +45,7 @@ pub fn plan(survey: &Survey<'_>) -> Result<RepairPlan, EngineError> {
             plan.hopeless.push(Hopeless { object: name, chunks, photographs, count });
         }
     }
+    plan.cost = quote::cost(survey, &plan)?;
     Ok(plan)
 }
 
