@@ -44,8 +44,8 @@ fn all_well(status: &Status) -> String {
     match lacking {
         None => "\nEverything is as it should be.".into(),
         Some(report) => format!(
-            "\nEverything runs as it should. By the rule of {} copies on {} media{}, {} of {} files lack something yet \
-             (`darkslide copies`); with `[copies]` in the configuration this counts as a fault.",
+            "\nEverything is as it should be.\nBy the rule of {} copies on {} media{}, {} of {} files lack something \
+             yet (`darkslide copies`); with `[copies]` in the configuration this counts as a fault.",
             report.rule.copies,
             report.rule.media,
             if report.rule.off_site { ", one outside the house" } else { "" },

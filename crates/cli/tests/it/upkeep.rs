@@ -67,7 +67,14 @@ fn one_screen_says_what_is_not_safe_and_what_to_do() {
     {
         assert!(said.contains(wanted), "{wanted}: {said}");
     }
+    assert!(said.contains("By the rule of 3 copies") && said.contains("files lack something"), "{said}");
+    let text = std::fs::read_to_string(desk.path("darkslide.toml")).unwrap();
+    std::fs::write(desk.path("darkslide.toml"), text.clone() + "[copies]\nmedia = 2\n").unwrap();
+    let said = desk.code(&["status"], 3);
+    assert!(said.contains("to the copies that the rule asks for"), "{said}");
+    std::fs::write(desk.path("darkslide.toml"), text).unwrap();
     let told = json(&desk.code(&["status", "--json"], 0));
+    assert_eq!(told["copies"]["rule"]["copies"], 3, "{told}");
     assert_eq!(told["todo"].as_array().map(Vec::len), Some(0), "{told}");
     assert_eq!(told["scheduled"][0]["job"], "night");
     // A mirror that a brake stopped.
