@@ -81,6 +81,7 @@ impl Engine {
         self.memory_sound(&mut found);
         self.stores_well(&mut found);
         self.somebody_told(&mut found);
+        self.retention_holds(&mut found);
         tools(&mut found);
         Ok(found.0)
     }
@@ -215,6 +216,21 @@ impl Engine {
                         found.add(AREA, Health::Bad, text, format!("mend it, then {test}"));
                     }
                 },
+            }
+        }
+    }
+
+    /// A rule by number alone lets whoever has this machine's secrets push good snapshots out.
+    fn retention_holds(&self, found: &mut Findings) {
+        for job in &self.settings.backups {
+            let rules = job.keep.rules();
+            if rules.last > 0 && rules.periods.is_empty() && rules.within.is_none() {
+                let text = format!(
+                    "backup `{}` keeps the last {} snapshots and nothing else: a thief of this machine's secrets \
+                     pushes them out by as many of his own",
+                    job.name, rules.last
+                );
+                found.add("retention", Health::Weak, text, "add a rule by time, such as `daily` or `within = \"90d\"`");
             }
         }
     }
