@@ -89,7 +89,7 @@ pub enum Command {
     /// A store by itself
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Run the simulator of cold storage: S3 over HTTP on a virtual clock, with a bill
+    /// Run the simulator of cold storage: S3 and Glacier vaults over HTTP on a virtual clock, with a bill
     Coldsim(Coldsim),
     /// Check what the repository claims against what the stores hold
     Audit(Audit),
@@ -488,6 +488,9 @@ pub struct Coldsim {
     /// Make this bucket
     #[arg(long, value_name = "NAME")]
     pub bucket: Vec<String>,
+    /// Make this Glacier vault
+    #[arg(long, value_name = "NAME")]
+    pub vault: Vec<String>,
     /// Enforce the policies of access keys
     #[arg(long)]
     pub enforce: bool,
