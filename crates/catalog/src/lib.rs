@@ -12,11 +12,14 @@ mod library;
 mod mirrors;
 mod packs;
 mod pages;
+mod photographs;
 mod places;
+mod previews;
 mod runs;
 mod scrubs;
 mod snapshots;
 mod thaws;
+mod thumbnails;
 
 use std::path::Path;
 
@@ -29,14 +32,19 @@ pub use ledger::LedgerRow;
 pub use library::{BaseBlock, DirId, DirRow, FileRow, PackSet, Stat};
 pub use mirrors::MirroredFile;
 pub use packs::{AddedPack, ChunkFacts, Location, PackFacts, PackId, PackState, Pending, Trusted};
+pub use photographs::{
+    Facet, MonthCount, PackHeat, PhotographId, PhotographQuery, PhotographRow, Shown, Sort, Stale, StaleFolder,
+};
 pub use places::PlaceRow;
+pub use previews::{PreviewPack, PreviewRecord, PreviewStats};
 pub use runs::{RunEnd, RunOrigin, RunOutcome, RunRow, RunStart, RunsOf, Scheduled};
 pub use scrubs::{Checked, ScrubRow};
 pub use snapshots::{JobState, SnapshotRow};
 pub use thaws::{PackStep, ThawId, ThawPackRow, ThawRow, ThawState};
+pub use thumbnails::Thumbnails;
 
 /// Version of the tables; an older Darkslide refuses a newer catalog.
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 5;
 
 /// The tables of version 1.
 const TABLES: &str = "
@@ -145,7 +153,7 @@ impl Catalog {
             return Err(CatalogError::Exists { path: path.to_path_buf() });
         }
         let conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        let tables = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES].concat();
+        let tables = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES].concat();
         conn.execute_batch(&format!("BEGIN; {tables} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
         Ok(Self { conn })
     }
@@ -233,9 +241,10 @@ fn migrate(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
     // Another process may have been faster.
     let missing = match version(conn)? {
-        1 => [TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES].concat(),
-        2 => [TABLES_3, TABLES_4, scrubs::TABLES].concat(),
-        3 => [TABLES_4, scrubs::TABLES].concat(),
+        1 => [TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES].concat(),
+        2 => [TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES].concat(),
+        3 => [TABLES_4, scrubs::TABLES, photographs::TABLES].concat(),
+        4 => photographs::TABLES.to_string(),
         _ => String::new(),
     };
     if !missing.is_empty() {

@@ -111,6 +111,7 @@ fn a_catalog_of_an_older_version_gets_the_new_tables_and_keeps_its_rows() {
     older(1, TABLES);
     older(2, &[TABLES, TABLES_2].concat());
     older(3, &[TABLES, TABLES_2, TABLES_3].concat());
+    previous();
 }
 
 fn older(number: i64, has: &str) {
@@ -142,6 +143,29 @@ fn older(number: i64, has: &str) {
     Catalog::create(&fresh).unwrap().close().unwrap();
     assert_eq!(tables(&path), tables(&fresh), "migrated or made anew, the tables are the same");
     assert!(tables(&path).iter().any(|sql| sql.contains("TABLE ledger")));
+}
+
+/// Version 4 gets the photographs: every file it knows is looked at once.
+fn previous() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite");
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    let has = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES].concat();
+    conn.execute_batch(&format!("BEGIN; {has} PRAGMA user_version = 4; COMMIT;")).unwrap();
+    let old = Catalog { conn };
+    let dir = old.dir("photos", DirId(0), &Name::default()).unwrap().id;
+    let row =
+        FileRow { name: Name::from("a.CR3"), stat: Stat::default(), entry: b"{}".to_vec(), packs: PackSet::default() };
+    old.put_file(dir, &row).unwrap();
+    old.close().unwrap();
+    let catalog = Catalog::open(&path).unwrap();
+    assert_eq!(catalog.photographs_stale().unwrap(), Stale::Yes);
+    assert_eq!(catalog.stale_files(dir).unwrap(), [Name::from("a.CR3")]);
+    assert_eq!(catalog.job("photos").unwrap().previews, Default::default());
+    catalog.close().unwrap();
+    let fresh = folder.path().join("fresh.sqlite");
+    Catalog::create(&fresh).unwrap().close().unwrap();
+    assert_eq!(tables(&path), tables(&fresh));
 }
 
 fn tables(path: &std::path::Path) -> Vec<String> {

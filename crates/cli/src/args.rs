@@ -6,6 +6,7 @@ mod jobs;
 mod json;
 mod local;
 mod notify;
+mod pictures;
 mod retention;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use config::ConfigCommand;
 pub use jobs::{Daemon, Logs, Run, Schedule, ScheduleCommand, Service, ServiceKind};
 pub use local::{CardCommand, Ingest, Mirror};
 pub use notify::NotifyCommand;
+pub use pictures::{Photos, PreviewsCommand};
 pub use retention::{Forget, Prune};
 
 /// Photographs from the memory card to a cold archive that lasts decades, and back.
@@ -74,6 +76,11 @@ pub enum Command {
     Find(Find),
     /// What changed between two snapshots
     Diff(Diff),
+    /// Photographs by date, camera, lens, stars, folder, state: what lies in the cold, without a thaw
+    Photos(Box<Photos>),
+    /// Thumbnails and what photographs tell of themselves: how far they are, make them, fetch them
+    #[command(subcommand)]
+    Previews(PreviewsCommand),
     /// Restore files from a snapshot, verified
     Restore(Restore),
     /// What a restore or a backup would cost and how long it would take; asks no store

@@ -15,6 +15,7 @@ mod logs;
 mod loss;
 mod money;
 mod notify;
+mod pictures;
 mod repair;
 mod retention;
 mod service;
@@ -55,6 +56,8 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Ls(args) => browse::ls(config, &args),
         Command::Find(args) => browse::find(config, &args),
         Command::Diff(args) => browse::diff(config, &args),
+        Command::Photos(args) => pictures::photos(config, *args),
+        Command::Previews(command) => pictures::previews(config, command),
         Command::Audit(args) => check::audit(config, &args),
         Command::Scrub(args) => check::scrub(config, &args),
         Command::Repair(args) => repair::repair(config, &args),

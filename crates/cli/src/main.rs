@@ -11,6 +11,7 @@ mod commands;
 mod confirm;
 mod demo;
 mod keyfile;
+mod maker;
 mod output;
 mod progress;
 mod wiring;

@@ -9,7 +9,7 @@ use darkslide_engine::{Engine, EngineError, StoreOpener, StoreSettings};
 use darkslide_store::{Store, StoreError};
 use darkslide_store_dir::DirStore;
 
-use crate::buckets;
+use crate::{buckets, maker};
 
 /// Makes directory stores and buckets.
 pub struct Opener;
@@ -56,7 +56,7 @@ pub fn engine(config: Option<PathBuf>) -> Result<Engine, EngineError> {
         Some(file) => engine.with_prices(file),
         None => engine,
     };
-    let engine = engine.notifying(&host(), Arc::new(interrupted));
+    let engine = engine.notifying(&host(), Arc::new(interrupted)).with_maker(Arc::new(maker::Separate::new()));
     // A catalog that cannot be opened is told of by whatever needs it.
     for run in engine.notice_cut_off().unwrap_or_default() {
         let name = run.task.as_ref().unwrap_or(&run.job);

@@ -218,6 +218,7 @@ fn settings_for(options: &InitOptions, repository: RepositoryId, owner: &SecretK
             library: absolute(&options.library),
             ..BackupSettings::default()
         }],
+        previews: Default::default(),
         prune: Default::default(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),

@@ -157,6 +157,7 @@ fn settings_for(options: &OpenOptions, trust: &darkslide_format::trust::Trust) -
         state: PathBuf::from(format!("{name}-state")),
         stores: options.stores.iter().map(|s| s.absolute(absolute)).collect(),
         backups: options.library.iter().map(job).collect(),
+        previews: Default::default(),
         prune: Default::default(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),

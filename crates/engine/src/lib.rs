@@ -37,6 +37,8 @@ mod mirroring;
 mod notify_settings;
 mod notifying;
 mod owner;
+mod photographs;
+mod previewing;
 mod pricing;
 mod pruning;
 mod recorded;
@@ -68,6 +70,7 @@ pub use daemon::{Daemon, Ended, Hands, INSERTION, OnlyDaemon, Order, TURN_MAX, T
 pub use darkslide_audit::{Finding, Report, Rotated, Rotation, Sample, Severity, Sums};
 pub use darkslide_format::config::PackSizes;
 pub use darkslide_format::identity::IdentityFile;
+pub use darkslide_format::previews::PreviewFacts;
 pub use darkslide_format::snapshot::Counts;
 pub use darkslide_format::tree::EntryKind;
 pub use darkslide_format::trust::Standing;
@@ -77,6 +80,7 @@ pub use darkslide_ingest::{Card, CardState, IngestPlan, Ingested, Verdict, Volum
 pub use darkslide_mirror::{Agrees, Brake, Healed, MirrorPlan, Mirrored, Rot, Verified};
 pub use darkslide_notify::Delivery;
 pub use darkslide_restore::{Casualty, Existing, RestorePlan, Restored};
+pub use darkslide_snapshot::previews;
 pub use darkslide_snapshot::{DEFAULT_EXCLUDES, Failure};
 pub use darkslide_words as words;
 pub use diff::{Change, Difference};
@@ -97,6 +101,11 @@ pub use manual::{Key, explain, keys, nearest};
 pub use notify_settings::{ChannelKind, HookSettings, NotifySettings};
 pub use notifying::{ChannelInfo, Dispatcher, StopSign};
 pub use owner::{RecipientInfo, WriterInfo};
+pub use photographs::{
+    Photograph, PhotographAsk, PhotographCopy, PhotographDetail, PhotographFacets, PhotographFile, PhotographOrder,
+    PhotographPage, PhotographState, Timeline,
+};
+pub use previewing::{PreviewSettings, PreviewStatus, PreviewsFetched};
 pub use pruning::{PruneDone, PruneOptions};
 pub use repair::{Cure, Harm, Hopeless, Mend, RepairOptions, RepairPlan, Repaired, Unprotected};
 pub use restoring::RestoreOptions;
@@ -118,7 +127,9 @@ pub use copies::{
 pub use costs::{CostReport, StoreCost};
 pub use darkslide_audit::prune::{Act, EarlyDeletion, PrunePlan, Pruned, Unit, Wait, Waiting};
 pub use darkslide_audit::retention::{Author, Fate, Judged, Period, RetentionPlan, Rules, SnapshotFacts, Vouched};
-pub use darkslide_catalog::{LedgerRow, RunOrigin, RunOutcome, RunRow, ThawState};
+pub use darkslide_catalog::{
+    Facet, LedgerRow, MonthCount, PhotographId, PreviewStats, RunOrigin, RunOutcome, RunRow, ThawState,
+};
 pub use darkslide_price::{Line as PriceLine, Quote};
 pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
 pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
@@ -165,6 +176,8 @@ pub struct Engine {
     pub(crate) announce: Arc<dyn Announce>,
     /// The time zone of schedules.
     pub(crate) zone: jiff::tz::TimeZone,
+    /// Makes previews.
+    pub(crate) maker: Arc<dyn previews::Maker>,
 }
 
 impl Engine {
@@ -179,7 +192,13 @@ impl Engine {
 
     pub(crate) fn new(settings: Settings, opener: Arc<dyn StoreOpener>, clock: Arc<dyn Clock>) -> Self {
         let (by, stop, announce) = (StartedBy::default(), None, Arc::new(Silence));
-        Self { settings, opener, clock, reads: false, by, stop, announce, zone: jiff::tz::TimeZone::system() }
+        let (zone, maker) = (jiff::tz::TimeZone::system(), Arc::new(previews::InProcess));
+        Self { settings, opener, clock, reads: false, by, stop, announce, zone, maker }
+    }
+
+    /// The same, with previews made by this: one that bounds time and memory of hostile files.
+    pub fn with_maker(self, maker: Arc<dyn previews::Maker>) -> Self {
+        Self { maker, ..self }
     }
 
     /// The same, with the identity of `reader_profile` where a store names one: for

@@ -1,6 +1,9 @@
 //! Which commands were asked for JSON.
 
-use super::{CardCommand, Cli, Command, ConfigCommand, Key, NotifyCommand, Quote, StoreCommand, ThawCommand, Writer};
+use super::{
+    CardCommand, Cli, Command, ConfigCommand, Key, NotifyCommand, PreviewsCommand, Quote, StoreCommand, ThawCommand,
+    Writer,
+};
 
 impl Cli {
     /// True if the user wants JSON.
@@ -16,6 +19,9 @@ impl Cli {
             Command::Ls(a) => a.browse.json.json,
             Command::Find(a) => a.browse.json.json,
             Command::Diff(a) => a.browse.json.json,
+            Command::Photos(a) => a.json.json,
+            Command::Previews(PreviewsCommand::Status(json)) => json.json,
+            Command::Previews(PreviewsCommand::Make { json, .. } | PreviewsCommand::Fetch { json, .. }) => json.json,
             Command::Restore(a) => a.json.json,
             Command::Quote(Quote::Restore { browse, .. }) => browse.json.json,
             Command::Quote(Quote::Backup { json, .. } | Quote::Prune(json)) => json.json,

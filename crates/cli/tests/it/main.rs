@@ -17,6 +17,7 @@ mod local;
 mod mending;
 mod mishaps;
 mod notify;
+mod pictures;
 mod quotes;
 mod recovery;
 mod retention;

@@ -132,6 +132,10 @@ fn other_kind(
         Some(Kind::Keys) => {
             "no store has it whole. Recipients still open every pack; `darkslide key add` writes the keys again"
         }
+        Some(Kind::Previews) => {
+            "no store has it whole. No photograph is in it: `darkslide previews make` on the machine that backs up makes \
+             the thumbnails again"
+        }
         Some(Kind::Config | Kind::Writers | Kind::Header) => {
             "no store has it whole. Look for it in an older copy of a store, on another disk, and put it back under its name"
         }

@@ -169,6 +169,7 @@ impl<'e> Survey<'e> {
             let own: Vec<_> = all.values().filter(|refs| refs.snapshot_time == time).collect();
             known &= !own.is_empty();
             for refs in own {
+                needed.extend(refs.resolve_previews(&all).into_iter().flatten());
                 match refs.resolve(&all) {
                     Ok(packs) => needed.extend(packs),
                     Err(_) => known = false,

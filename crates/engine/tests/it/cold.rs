@@ -1,6 +1,8 @@
 //! Backups into Deep Archive and back, on the simulator: thaws that survive, money
 //! that is not spent twice, credentials that may do little.
 
+mod photographs;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;

@@ -10,6 +10,7 @@ mod damage;
 mod detect;
 mod harness;
 mod jobs;
+mod previews;
 mod priced;
 mod pruning;
 mod regressions;
