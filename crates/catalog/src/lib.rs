@@ -44,7 +44,7 @@ pub use thaws::{PackStep, ThawId, ThawPackRow, ThawRow, ThawState};
 pub use thumbnails::Thumbnails;
 
 /// Version of the tables; an older Darkslide refuses a newer catalog.
-const SCHEMA: i64 = 5;
+const SCHEMA: i64 = 6;
 
 /// The tables of version 1.
 const TABLES: &str = "
@@ -153,7 +153,8 @@ impl Catalog {
             return Err(CatalogError::Exists { path: path.to_path_buf() });
         }
         let conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        let tables = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES].concat();
+        let tables =
+            [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat();
         conn.execute_batch(&format!("BEGIN; {tables} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
         Ok(Self { conn })
     }
@@ -241,10 +242,11 @@ fn migrate(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
     // Another process may have been faster.
     let missing = match version(conn)? {
-        1 => [TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES].concat(),
-        2 => [TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES].concat(),
-        3 => [TABLES_4, scrubs::TABLES, photographs::TABLES].concat(),
-        4 => photographs::TABLES.to_string(),
+        1 => [TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat(),
+        2 => [TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat(),
+        3 => [TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat(),
+        4 => [photographs::TABLES, thaws::SPANS].concat(),
+        5 => thaws::SPANS.to_string(),
         _ => String::new(),
     };
     if !missing.is_empty() {

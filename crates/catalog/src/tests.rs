@@ -1,7 +1,7 @@
 //! The catalog on small data.
 
 use super::*;
-use darkslide_words::{Bytes, ChunkId, Count, Money, Name, ObjectName, Readable, StorageClass, Tier, Time};
+use darkslide_words::{Bytes, ChunkId, Count, Money, Name, ObjectName, Readable, Span, StorageClass, Tier, Time};
 
 fn catalog() -> (tempfile::TempDir, Catalog) {
     let folder = tempfile::tempdir().unwrap();
@@ -112,6 +112,22 @@ fn a_catalog_of_an_older_version_gets_the_new_tables_and_keeps_its_rows() {
     older(2, &[TABLES, TABLES_2].concat());
     older(3, &[TABLES, TABLES_2, TABLES_3].concat());
     previous();
+}
+
+#[test]
+fn a_thaw_of_version_4_wants_its_packs_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite");
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    let has = [TABLES, TABLES_2, TABLES_3, TABLES_4, crate::scrubs::TABLES].concat();
+    let row = "INSERT INTO thaws (made, state, wish, tier, days, quoted, spent) VALUES (1, 'open', '{}', 'Bulk', 3, 4, 5);
+        INSERT INTO thaw_packs (thaw, store, name, size, wanted, class, step, wave, tier, days, due, cost, pending, fetch,
+        extensions, note) VALUES (1, 's3', 'packs/a', 9, 9, 'DEEP_ARCHIVE', 'asked', 1, 'Bulk', 3, 7, 0, 0, 0, 0, '');";
+    conn.execute_batch(&format!("BEGIN; {has} {row} PRAGMA user_version = 4; COMMIT;")).unwrap();
+    drop(conn);
+    let catalog = Catalog::open(&path).unwrap();
+    let packs = catalog.thaw_packs(ThawId(1)).unwrap();
+    assert_eq!((packs.len(), packs[0].span, packs[0].step), (1, None, PackStep::Asked));
 }
 
 fn older(number: i64, has: &str) {
@@ -232,6 +248,7 @@ fn a_pack(name: &str, step: PackStep) -> ThawPackRow {
         name: ObjectName::new(name).unwrap(),
         size: Bytes(u64::MAX),
         wanted: Bytes(3),
+        span: Some(Span { from: 1, to: u64::MAX >> 1 }),
         class: StorageClass::DeepArchive,
         step,
         wave: 1,
@@ -262,8 +279,14 @@ fn a_thaw_comes_back_as_it_was_written() {
     assert_eq!(catalog.thaw_packs(id).unwrap(), sorted);
     assert_eq!(catalog.pending_costs().unwrap(), Money(14));
 
-    let changed =
-        ThawPackRow { pending: Money::ZERO, job: None, days: None, until: Some(Time(9)), ..sorted[0].clone() };
+    let changed = ThawPackRow {
+        pending: Money::ZERO,
+        job: None,
+        span: None,
+        days: None,
+        until: Some(Time(9)),
+        ..sorted[0].clone()
+    };
     catalog.put_thaw_pack(id, &changed).unwrap();
     assert_eq!(catalog.thaw_packs(id).unwrap()[0], changed);
     assert_eq!(catalog.pending_costs().unwrap(), Money(12));

@@ -8,6 +8,7 @@ mod local;
 mod notify;
 mod pictures;
 mod retention;
+mod vault;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,10 @@ pub use local::{CardCommand, Ingest, Mirror};
 pub use notify::NotifyCommand;
 pub use pictures::{Photos, PreviewsCommand};
 pub use retention::{Forget, Prune};
+pub use vault::{
+    Foreign, ImportCommand, InventoryCommand, LockCommand, NotifyVault, PolicyCommand, RetrievalCommand, TagsCommand,
+    Vault, VaultCommand, Which,
+};
 
 /// Photographs from the memory card to a cold archive that lasts decades, and back.
 #[derive(Debug, Parser)]
@@ -119,6 +124,8 @@ pub enum Command {
     /// Messages to people: do they arrive?
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// Glacier vaults: inventories, jobs, notifications, policies, tags, locks
+    Vault(Vault),
     /// What ran, how it ended, and what it wrote down
     Logs(Logs),
     /// Keys: make them, print them, decide who can open photographs
@@ -167,6 +174,9 @@ pub struct Bucket {
     /// Bytes a second at most, such as 2MB
     #[arg(long, value_name = "RATE")]
     pub limit_upload: Option<String>,
+    /// Beside a glacier://vault: the folder or bucket for what must be at hand
+    #[arg(long, value_name = "PLACE")]
+    pub companion: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -174,7 +184,7 @@ pub struct Init {
     /// The library to back up
     #[arg(long, value_name = "FOLDER")]
     pub library: PathBuf,
-    /// Where the repository goes: a folder or s3://bucket/prefix; several make several full copies
+    /// Where the repository goes: a folder, s3://bucket/prefix or glacier://vault; several make several full copies
     #[arg(long = "store", value_name = "PLACE", required = true)]
     pub stores: Vec<String>,
     #[command(flatten)]

@@ -22,6 +22,10 @@ mod service;
 mod setup;
 mod status;
 mod stores;
+mod vault;
+mod vault_import;
+mod vault_leave;
+mod vault_rebuild;
 mod work;
 
 use anyhow::Result;
@@ -79,5 +83,6 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Daemon(args) => daemon::run(config, &args),
         Command::Logs(args) => logs::logs(config, &args),
         Command::Notify(command) => notify::notify(config, command),
+        Command::Vault(args) => vault::run(config, args),
     }
 }

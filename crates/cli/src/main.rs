@@ -14,6 +14,7 @@ mod keyfile;
 mod maker;
 mod output;
 mod progress;
+mod vaults;
 mod wiring;
 
 use clap::Parser as _;

@@ -13,7 +13,7 @@ use darkslide_format::trust::{WriterDoc, writer_document};
 use darkslide_snapshot::WriterSecrets;
 use darkslide_words::{Clock, Count, RepositoryId, Rng};
 
-use crate::founding::{absolute, make_private, put_all};
+use crate::founding::{absolute, make_private, put_all, state_of};
 use crate::secrets::{self, WriterFile};
 use crate::settings::RepositorySettings;
 use crate::{
@@ -76,7 +76,7 @@ impl Engine {
         }
         let mut stores = Vec::new();
         for settings in &options.stores {
-            stores.push(opener.open(settings)?);
+            stores.push(opener.open(&settings.clone().recorded(&state_of(&options.config)))?);
         }
         let first = stores.first().ok_or_else(|| EngineError::NoStore { detail: "none is named".into() })?;
         let (mut trust, mut refused) = repository::load_trust(&**first, None)?;

@@ -22,11 +22,13 @@ mod error;
 mod events;
 mod founding;
 mod identity_use;
+mod importing;
 mod index_sync;
 mod ingesting;
 mod job_settings;
 mod jobs;
 mod joining;
+mod leaving;
 mod local_settings;
 mod locks;
 mod loss;
@@ -53,7 +55,9 @@ mod secrets;
 mod settings;
 mod status;
 mod store_settings;
+mod thaw_order;
 mod thawing;
+mod vaults;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,10 +94,12 @@ pub use error::{EngineError, ErrorKind};
 pub use events::{Announce, Before, Event, EventKind, Silence, Starting};
 pub use founding::{Founded, Founder, InitOptions};
 pub use identity_use::Restorer;
+pub use importing::{ImportOptions, Imported};
 pub use ingesting::IngestOptions;
 pub use job_settings::{DaemonSettings, JobKind, JobSettings, LogSettings, OnCondition, Role, SCRUB_EVERY};
 pub use jobs::{JobDone, JobMeans, JobPlan, Watch};
 pub use joining::{JoinWith, Joined, OpenOptions};
+pub use leaving::{LeaveOptions, LeavePlan, Leaving, Left};
 pub use local_settings::{IngestSettings, MirrorSettings, SafeSettings, TEMPLATE};
 pub use locks::Locks;
 pub use loss::{Loss, LossAt, thaws_anything};
@@ -131,8 +137,10 @@ pub use darkslide_catalog::{
     Facet, LedgerRow, MonthCount, PhotographId, PreviewStats, RunOrigin, RunOutcome, RunRow, ThawState,
 };
 pub use darkslide_price::{Line as PriceLine, Quote};
+pub use darkslide_store::vault;
 pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
 pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
+pub use vaults::{OpenVault, short, visit_vault};
 
 /// The cards that are in.
 pub fn cards() -> Vec<Volume> {
@@ -159,6 +167,22 @@ pub trait StoreOpener: Send + Sync {
     fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError>;
     /// Opens a place that exists.
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError>;
+    /// Opens a vault that is no store of a repository.
+    fn visit(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
+        Err(no_vaults(settings))
+    }
+    /// Opens a vault whose companion is new, for the set of archives with this id.
+    fn rebuild(&self, settings: &StoreSettings, _set: &str) -> Result<Arc<dyn Store>, StoreError> {
+        Err(no_vaults(settings))
+    }
+}
+
+fn no_vaults(settings: &StoreSettings) -> StoreError {
+    StoreError::Setup {
+        store: settings.label(),
+        why: "is a vault, and nothing here opens vaults".into(),
+        advice: "use the program `darkslide`".into(),
+    }
 }
 
 /// A configured Darkslide.
@@ -229,7 +253,9 @@ impl Engine {
 
     /// The configured stores, with absolute paths.
     pub fn store_settings(&self) -> Vec<StoreSettings> {
-        self.settings.stores.iter().map(|s| s.absolute(|path| self.settings.resolve(path))).collect()
+        let state = self.settings.state_dir();
+        let resolved = |s: &StoreSettings| s.absolute(|path| self.settings.resolve(path)).recorded(&state);
+        self.settings.stores.iter().map(resolved).collect()
     }
 
     /// The configuration.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use darkslide_catalog::{Catalog, PackStep, ThawId, ThawState};
 use darkslide_price::download_time;
 use darkslide_thaw::{Executor, How, Need, Place, ThawPlan, plan};
-use darkslide_words::{Bytes, Count, Money, ObjectName, Readable, Tier, Time};
+use darkslide_words::{Bytes, Count, Money, ObjectName, Readable, StorageClass, Tier, Time};
 
 use crate::cold_world::{ColdWorld, Inventory, MakeWorld};
 use crate::thawing::ThawOptions;
@@ -162,7 +162,11 @@ fn in_buckets(need: Need) -> Option<Need> {
 }
 
 fn moved(need: &Need, store: &str) -> Need {
-    let class = need.copies[0].class.clone();
+    // The simulated world has buckets only; there that comes in the same times.
+    let class = match &need.copies[0].class {
+        StorageClass::Vault => StorageClass::Glacier,
+        class => class.clone(),
+    };
     let readable = if class.may_be_cold() { Readable::Cold } else { Readable::Now };
     let copy = Place { store: store.to_string(), class, readable, local: false };
     Need { copies: vec![copy], ..need.clone() }

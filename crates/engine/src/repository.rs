@@ -163,8 +163,7 @@ impl Engine {
     /// Opens the configured stores.
     pub(crate) fn reach(&self) -> Result<Reached, EngineError> {
         let (mut stores, mut missing) = (Vec::new(), Vec::new());
-        for settings in &self.settings.stores {
-            let resolved = settings.absolute(|path| self.settings.resolve(path));
+        for resolved in self.store_settings() {
             let resolved = if self.reads { resolved.for_reading() } else { resolved };
             match self.opener.open(&resolved) {
                 Ok(store) => stores.push(store),

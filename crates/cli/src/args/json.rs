@@ -31,6 +31,7 @@ impl Cli {
             Command::Drill(a) => a.json.json,
             Command::Cost(a) => a.json.json,
             Command::Store(StoreCommand::Check { json, .. }) => json.json,
+            Command::Vault(a) => a.command.json(),
             Command::Audit(a) => a.json.json,
             Command::Scrub(a) => a.json.json,
             Command::Repair(a) => a.json.json,

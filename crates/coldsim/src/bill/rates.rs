@@ -192,7 +192,7 @@ impl Rates {
     /// What a class costs; one that is not known, as `STANDARD`.
     pub(super) fn class(&self, class: &StorageClass) -> &ClassRates {
         match class {
-            StorageClass::Standard | StorageClass::Other(_) => &self.standard,
+            StorageClass::Standard | StorageClass::Other(_) | StorageClass::Vault => &self.standard,
             StorageClass::StandardIa => &self.standard_ia,
             StorageClass::OnezoneIa => &self.onezone_ia,
             StorageClass::IntelligentTiering => &self.intelligent,

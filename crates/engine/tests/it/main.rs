@@ -19,3 +19,4 @@ mod roundtrip;
 mod soak;
 mod stores;
 mod trust;
+mod vaults;
