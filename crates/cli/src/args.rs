@@ -230,6 +230,9 @@ pub struct Demo {
     /// Keep the temporary folder and say where it is
     #[arg(long)]
     pub keep: bool,
+    /// Show the way into a Glacier vault and back instead
+    #[arg(long)]
+    pub vault: bool,
 }
 
 #[derive(Debug, Args)]

@@ -46,7 +46,9 @@ pub fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Init(args) => setup::init(config, args),
         Command::Open(args) => setup::open(config, args),
-        Command::Demo(args) => demo::run(args.keep),
+        Command::Demo(args) => {
+            demo::run(args.keep, if args.vault { demo::Workflow::Vault } else { demo::Workflow::Bucket })
+        }
         Command::Status(args) => status::status(config, args.json),
         Command::Ingest(args) => local::ingest(config, args),
         Command::Card(command) => local::card(config, command),

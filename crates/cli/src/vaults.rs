@@ -36,7 +36,7 @@ enum New {
 }
 
 /// What the settings say, for the client.
-fn resolve(settings: &StoreSettings) -> Result<VaultSettings, StoreError> {
+pub fn resolve(settings: &StoreSettings) -> Result<VaultSettings, StoreError> {
     let mut vault = VaultSettings::from_url(&settings.label())?;
     vault.account.clone_from(&settings.account);
     vault.region.clone_from(&settings.region);

@@ -155,18 +155,19 @@ impl Engine {
     }
 }
 
-/// The need without copies that burn; cold as it was written.
+/// The need without copies that burn; cold as it was written. The simulated world has buckets only:
+/// what lies in a vault lies there in GLACIER, which comes in the same times.
 fn in_buckets(need: Need) -> Option<Need> {
-    let copies: Vec<Place> = need.copies.iter().filter(|c| !c.local).cloned().collect();
+    let as_bucket = |place: &Place| match place.class {
+        StorageClass::Vault => Place { class: StorageClass::Glacier, ..place.clone() },
+        _ => place.clone(),
+    };
+    let copies: Vec<Place> = need.copies.iter().filter(|c| !c.local).map(as_bucket).collect();
     (!copies.is_empty()).then_some(Need { copies, ..need })
 }
 
 fn moved(need: &Need, store: &str) -> Need {
-    // The simulated world has buckets only; there that comes in the same times.
-    let class = match &need.copies[0].class {
-        StorageClass::Vault => StorageClass::Glacier,
-        class => class.clone(),
-    };
+    let class = need.copies[0].class.clone();
     let readable = if class.may_be_cold() { Readable::Cold } else { Readable::Now };
     let copy = Place { store: store.to_string(), class, readable, local: false };
     Need { copies: vec![copy], ..need.clone() }

@@ -10,6 +10,8 @@ use darkslide_words::ObjectName;
 pub(crate) const MAX: usize = 1024;
 
 const MARK: &str = "darkslide-1";
+/// Characters of a kind at most, so that the longest name fits.
+const KIND_MAX: usize = 32;
 
 /// What a description of ours says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub(crate) struct Described {
 /// The description of an object of that set.
 pub(crate) fn write(set: &str, name: &ObjectName) -> String {
     let text = name.as_str();
-    let kind = text.split_once('/').map_or("object", |(kind, _)| kind);
+    let kind: String = text.split_once('/').map_or("object", |(kind, _)| kind).chars().take(KIND_MAX).collect();
     format!("{MARK} {set} {kind} {text}")
 }
 
@@ -50,7 +52,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_fits() {
         let set = "0123456789abcdef";
-        for text in ["packs/ab/0123.tar.zst.age", "darkslide.json", &format!("packs/{}", "x".repeat(450))] {
+        for text in ["packs/ab/0123.tar.zst.age", "darkslide.json", &format!("{}/{}", "p".repeat(250), "x".repeat(250))]
+        {
             let name = ObjectName::new(text).unwrap();
             let written = write(set, &name);
             assert!(written.len() <= MAX && written.bytes().all(|b| (0x20..=0x7e).contains(&b)));

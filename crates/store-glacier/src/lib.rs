@@ -176,6 +176,9 @@ impl VaultStore {
                     .into(),
             });
         }
+        if matches!(how, Opening::Rebuild(_)) {
+            record.forget_receipts()?;
+        }
         record.set_meta("set", &set)?;
         let (turns, policy) = (Turns::default(), Mutex::default());
         Ok(Self { label, settings, service, companion, record, clock, sleeper, set, turns, policy })

@@ -3,7 +3,8 @@
 //! from an inventory; losing it loses time.
 
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 use darkslide_store::StoreError;
 use darkslide_store::vault::{Archive, JobKind, JobState, Standing};
@@ -99,7 +100,27 @@ const JOB: &str = "id, kind, archive, state, tier, span_from, span_to, tree, siz
 /// The file.
 pub(crate) struct Record {
     conn: Mutex<Connection>,
+    /// The thread that is in a transaction.
+    owner: Mutex<Option<ThreadId>>,
+    freed: Condvar,
     store: String,
+}
+
+/// A thread's transaction, however it ends.
+struct Owned<'a>(&'a Record);
+
+impl<'a> Owned<'a> {
+    fn take(record: &'a Record) -> Self {
+        *record.turn() = Some(std::thread::current().id());
+        Self(record)
+    }
+}
+
+impl Drop for Owned<'_> {
+    fn drop(&mut self) {
+        *self.0.owner.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.freed.notify_all();
+    }
 }
 
 fn standing(code: i64) -> Standing {
@@ -174,7 +195,8 @@ impl Record {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
         let conn = open().map_err(|e| failed(std::io::Error::other(e)))?;
-        let record = Self { conn: Mutex::new(conn), store: store.to_string() };
+        let (owner, freed) = (Mutex::default(), Condvar::new());
+        let record = Self { conn: Mutex::new(conn), owner, freed, store: store.to_string() };
         let found: i64 = record.with(|conn| conn.query_row("PRAGMA user_version", [], |row| row.get(0)))?;
         if found != SCHEMA {
             return Err(StoreError::Setup {
@@ -187,12 +209,20 @@ impl Record {
         Ok(record)
     }
 
-    fn conn(&self) -> MutexGuard<'_, Connection> {
-        self.conn.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until no other thread is in a transaction; nobody begins one while the guard lives.
+    fn turn(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        let me = std::thread::current().id();
+        let mut owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        while owner.is_some_and(|other| other != me) {
+            owner = self.freed.wait(owner).unwrap_or_else(PoisonError::into_inner);
+        }
+        owner
     }
 
     fn with<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        work(&self.conn()).map_err(|e| self.failed(e))
+        let _turn = self.turn();
+        let conn = self.conn.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&conn).map_err(|e| self.failed(e))
     }
 
     fn failed(&self, error: rusqlite::Error) -> StoreError {
@@ -200,8 +230,10 @@ impl Record {
         StoreError::Io { store: self.store.clone(), what, source: std::io::Error::other(error) }
     }
 
-    /// All of it is durable, or none.
+    /// All of it is durable, or none. What other threads write waits until it is over. Not to be
+    /// called within another one.
     pub(crate) fn transaction<T>(&self, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let _owned = Owned::take(self);
         self.with(|conn| conn.execute_batch("BEGIN IMMEDIATE"))?;
         match work() {
             Ok(done) => self.with(|conn| conn.execute_batch("COMMIT")).map(|()| done),
@@ -276,6 +308,15 @@ impl Record {
                 "SELECT {ARCHIVE} FROM archives WHERE name >= ?1 AND name < ?2 AND standing = 0 ORDER BY name"
             ))?;
             query.query_map([prefix, &end], archive)?.collect()
+        })
+    }
+
+    /// The companion is new: no receipt is known to be there, and none is known to have been taken away.
+    pub(crate) fn forget_receipts(&self) -> Result<(), StoreError> {
+        self.with(|c| {
+            c.execute_batch(
+                "UPDATE archives SET receipt = 0 WHERE standing = 0; UPDATE archives SET gone = NULL WHERE standing = 3;",
+            )
         })
     }
 

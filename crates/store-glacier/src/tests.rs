@@ -155,6 +155,24 @@ fn a_put_that_is_cut_off_anywhere_is_whole_afterwards() {
 }
 
 #[test]
+fn several_at_once_are_each_there_once() {
+    let site = Site::new();
+    let store = site.open();
+    std::thread::scope(|scope| {
+        for n in 0..8u64 {
+            let store = &store;
+            scope.spawn(move || {
+                for m in 0..5 {
+                    put(store, &format!("packs/{n}/{m}"), &noise(n * 10 + m, 100)).unwrap();
+                    put(store, "packs/shared", b"the same").unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!((names(&store).len(), site.archives()), (41, 41));
+}
+
+#[test]
 fn parts_that_arrived_are_not_sent_again() {
     let site = Site::new();
     let bytes = noise(2, 6 * MIB + 5);
@@ -374,6 +392,21 @@ fn a_lost_companion_comes_back_from_an_inventory() {
     drop(store);
     site.lose_record();
     assert_eq!(names(&site.open_as(Opening::There).unwrap()), before, "the receipts are back");
+}
+
+#[test]
+fn a_companion_that_was_lost_gets_its_receipts_from_a_record_that_was_not() {
+    let site = Site::new();
+    let store = site.open();
+    for n in 0..5 {
+        put(&store, &format!("packs/{n:02}/x"), &noise(n, 100)).unwrap();
+    }
+    let (before, set) = (names(&store), store.set().to_string());
+    drop(store);
+    let site = Site { companion: Arc::default(), ..site };
+    let store = site.open_as(Opening::Rebuild(set)).unwrap();
+    assert_eq!(names(&store), before);
+    assert_eq!(site.double.count("begin_job"), 0, "no inventory was needed");
 }
 
 #[test]

@@ -45,8 +45,8 @@ pub enum VaultCommand {
     Jobs(Json),
     /// Ask for archives by their ids, whoever's they are (priced first)
     Retrieve {
-        /// Ids of archives, as `inventory show` tells them
-        #[arg(required = true)]
+        /// Ids of archives, as `inventory show` tells them, or their beginnings
+        #[arg(required = true, allow_hyphen_values = true)]
         archives: Vec<String>,
         /// How fast: bulk, standard or expedited
         #[arg(long, value_parser = tier, default_value = "bulk")]
@@ -63,6 +63,7 @@ pub enum VaultCommand {
     /// Fetch what a job brought, checked by its tree hash
     Fetch {
         /// The job's id, as `jobs` tells it
+        #[arg(allow_hyphen_values = true)]
         job: String,
         /// The file to write; it must not exist
         #[arg(long, value_name = "FILE")]
@@ -73,7 +74,7 @@ pub enum VaultCommand {
     /// Delete archives that are second copies, or not this repository's
     Discard {
         /// Ids of archives
-        #[arg(required = true)]
+        #[arg(required = true, allow_hyphen_values = true)]
         archives: Vec<String>,
         /// Delete them without asking
         #[arg(long)]
@@ -254,6 +255,7 @@ pub enum LockCommand {
     /// Make it stay for ever
     Complete {
         /// The lock's id, as `initiate` told it
+        #[arg(allow_hyphen_values = true)]
         id: String,
         /// Do it without asking
         #[arg(long)]

@@ -23,3 +23,4 @@ mod recovery;
 mod retention;
 mod trees;
 mod upkeep;
+mod vaults;
