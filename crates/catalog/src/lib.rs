@@ -153,8 +153,7 @@ impl Catalog {
             return Err(CatalogError::Exists { path: path.to_path_buf() });
         }
         let conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        let tables =
-            [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat();
+        let tables = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat();
         conn.execute_batch(&format!("BEGIN; {tables} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
         Ok(Self { conn })
     }

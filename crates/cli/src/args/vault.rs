@@ -45,8 +45,9 @@ pub enum VaultCommand {
     Jobs(Json),
     /// Ask for archives by their ids, whoever's they are (priced first)
     Retrieve {
-        /// Ids of archives, as `inventory show` tells them, or their beginnings
-        #[arg(required = true, allow_hyphen_values = true)]
+        /// Ids of archives, as `inventory show` tells them, or their beginnings; last, and after `--`
+        /// where one begins with a hyphen
+        #[arg(required = true)]
         archives: Vec<String>,
         /// How fast: bulk, standard or expedited
         #[arg(long, value_parser = tier, default_value = "bulk")]
@@ -62,8 +63,7 @@ pub enum VaultCommand {
     },
     /// Fetch what a job brought, checked by its tree hash
     Fetch {
-        /// The job's id, as `jobs` tells it
-        #[arg(allow_hyphen_values = true)]
+        /// The job's id, as `jobs` tells it; after `--` where it begins with a hyphen
         job: String,
         /// The file to write; it must not exist
         #[arg(long, value_name = "FILE")]
@@ -73,8 +73,8 @@ pub enum VaultCommand {
     },
     /// Delete archives that are second copies, or not this repository's
     Discard {
-        /// Ids of archives
-        #[arg(required = true, allow_hyphen_values = true)]
+        /// Ids of archives; last, and after `--` where one begins with a hyphen
+        #[arg(required = true)]
         archives: Vec<String>,
         /// Delete them without asking
         #[arg(long)]
@@ -254,8 +254,7 @@ pub enum LockCommand {
     },
     /// Make it stay for ever
     Complete {
-        /// The lock's id, as `initiate` told it
-        #[arg(allow_hyphen_values = true)]
+        /// The lock's id, as `initiate` told it; after `--` where it begins with a hyphen
         id: String,
         /// Do it without asking
         #[arg(long)]

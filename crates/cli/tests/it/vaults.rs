@@ -90,17 +90,18 @@ fn an_archive_is_retrieved_by_its_id_and_fetched_verified() {
     site.inventory();
     let shown = site.json("vault inventory show");
     let (id, size) = (shown["archives"][0]["id"].as_str().unwrap(), shown["archives"][0]["size"].as_str().unwrap());
-    site.run(&format!("vault retrieve {id}")).exits(1).says("--yes");
-    site.run(&format!("vault retrieve {id} --yes --max-cost 0.0000001")).exits(5);
-    let job =
-        site.json(&format!("vault retrieve {id} --tier expedited --yes"))["jobs"][0].as_str().unwrap().to_string();
-    site.run(&format!("vault fetch {job} --to pack")).exits(1).says("works still");
+    site.run(&format!("vault retrieve -- {id}")).exits(1).says("--yes");
+    site.run(&format!("vault retrieve --yes --max-cost 0.0000001 -- {id}")).exits(5);
+    let job = site.run(&format!("vault retrieve --tier expedited --yes --json -- {id}")).exits(4).out;
+    let job: Value = serde_json::from_str(&job).unwrap();
+    let job = job["jobs"][0].as_str().unwrap();
+    site.run(&format!("vault fetch --to pack -- {job}")).exits(1).says("works still");
     assert!(!site.world.path("pack").exists());
     site.sim.advance(HOUR);
-    site.run(&format!("vault fetch {job} --to pack")).exits(0).says("tree hash");
+    site.run(&format!("vault fetch --to pack -- {job}")).exits(0).says("tree hash");
     assert_eq!(fs::metadata(site.world.path("pack")).unwrap().len().to_string(), size);
-    site.run(&format!("vault fetch {job} --to pack")).exits(1);
-    site.run(&format!("vault discard {id} --yes")).exits(1).says("darkslide prune");
+    site.run(&format!("vault fetch --to pack -- {job}")).exits(1);
+    site.run(&format!("vault discard --yes -- {id}")).exits(1).says("darkslide prune");
 }
 
 #[test]
