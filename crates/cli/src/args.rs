@@ -81,9 +81,9 @@ pub enum Command {
     Find(Find),
     /// What changed between two snapshots
     Diff(Diff),
-    /// Photographs by date, camera, lens, stars, folder, state: what lies in the cold, without a thaw
+    /// Photographs by date, camera, lens, stars, folder and state, without a thaw
     Photos(Box<Photos>),
-    /// Thumbnails and what photographs tell of themselves: how far they are, make them, fetch them
+    /// Thumbnails and what photographs tell of themselves: count, make, fetch them
     #[command(subcommand)]
     Previews(PreviewsCommand),
     /// Restore files from a snapshot, verified

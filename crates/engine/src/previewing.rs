@@ -175,6 +175,8 @@ impl Engine {
         }
         let job = self.settings.job(options.job.as_deref())?;
         let catalog = self.photographs_catalog()?;
+        // What was lost, or is known to be damaged, is made again.
+        darkslide_snapshot::previews::reconcile(&catalog, self.repository()?.store())?;
         let due = darkslide_snapshot::photographs::make_due(&catalog, &job.name)?;
         drop(catalog);
         Ok((Count(due), self.backup(options, observer)?))

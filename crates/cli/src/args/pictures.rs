@@ -51,7 +51,7 @@ pub struct Photos {
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub limit: usize,
     /// Go on where a page ended: its `next`
-    #[arg(long, value_name = "NEXT")]
+    #[arg(long, value_name = "NEXT", allow_hyphen_values = true)]
     pub after: Option<String>,
     /// Count them, month by month, instead of listing them
     #[arg(long, conflicts_with_all = ["facets", "detail", "after"])]

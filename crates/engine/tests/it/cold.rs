@@ -549,7 +549,8 @@ const PRUNER: &str = r#"{"Version":"2012-10-17","Statement":[
   "arn:aws:s3:::photos/nas/index/*"]},
  {"Effect":"Allow","Action":"s3:DeleteObject","Resource":["arn:aws:s3:::photos/nas/packs/*",
   "arn:aws:s3:::photos/nas/warm/*","arn:aws:s3:::photos/nas/trees/*","arn:aws:s3:::photos/nas/refs/*",
-  "arn:aws:s3:::photos/nas/index/*","arn:aws:s3:::photos/nas/condemned/*","arn:aws:s3:::photos/nas/snapshots/*"]}]}"#;
+  "arn:aws:s3:::photos/nas/index/*","arn:aws:s3:::photos/nas/condemned/*","arn:aws:s3:::photos/nas/snapshots/*",
+  "arn:aws:s3:::photos/nas/previews/*"]}]}"#;
 
 #[test]
 fn a_prune_of_the_cold_waits_or_pays_with_the_pruners_rights_alone() {

@@ -168,9 +168,19 @@ fn another_store_gives_what_one_has_lost() {
         let (one, two) = (folder(&places, "one"), folder(&places, "two"));
         let scene = Scene::new(vec![StoreSettings::dir(&one), StoreSettings::dir(&two)]);
         let mut victims = Vec::new();
-        for kind in
-            ["packs/", "warm/", "trees/", "index/", "refs/", "snapshots/", "keys/", "config/", "writers/", "recover.py"]
-        {
+        for kind in [
+            "packs/",
+            "warm/",
+            "trees/",
+            "index/",
+            "previews/",
+            "refs/",
+            "snapshots/",
+            "keys/",
+            "config/",
+            "writers/",
+            "recover.py",
+        ] {
             victims.push(objects(&one, kind).pop().unwrap());
         }
         let good: Vec<Vec<u8>> = victims.iter().map(|path| fs::read(path).unwrap()).collect();

@@ -63,10 +63,10 @@ fn a_group_is_one_photograph_and_the_sidecar_of_the_file_itself_rates_it() {
     // The RAW goes: its JPEG is the photograph now.
     library.catalog.remove_file(library.dir, &Name::from("1.CR3")).unwrap();
     let names: Vec<String> = library.shown().into_iter().map(|one| one.0).collect();
-    assert_eq!(names, ["1.JPG", "2.JPG"]);
+    assert_eq!(BTreeSet::from_iter(names), BTreeSet::from(["1.JPG".to_string(), "2.JPG".to_string()]));
     // A sidecar comes later.
     library.put("2.xmp", 9);
-    assert_eq!(library.shown()[1].2, Some(9));
+    assert!(library.shown().iter().any(|one| one.0 == "2.JPG" && one.2 == Some(9)));
 }
 
 #[test]
