@@ -302,6 +302,14 @@ impl ColdSim {
         put.map(|_| ()).map_err(|error| ColdSimError::Bucket { name: bucket.to_string(), reason: error.to_string() })
     }
 
+    /// Puts an archive of which only the size is kept, as [`ColdSim::add_hollow`] does an object;
+    /// its tree hash is that of nothing. Gives its id.
+    pub fn add_hollow_archive(&self, vault: &str, description: &str, size: u64) -> Result<String, ColdSimError> {
+        let body = vec![blobs::Segment { blob: NO_BLOB, offset: 0, len: size }];
+        let put = self.sim.with(|state| state.put_archive(vault, description, size, body));
+        put.map_err(|error| ColdSimError::Vault { name: vault.to_string(), reason: error.to_string() })
+    }
+
     /// Meters the download of a part of an object as if it were sent in so many
     /// reads; false if it is not there, or cold.
     pub fn download_hollow(&self, bucket: &str, key: &str, bytes: u64, reads: u64) -> bool {

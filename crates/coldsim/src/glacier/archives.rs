@@ -2,9 +2,10 @@
 
 use super::ids::is_archive_id;
 use super::model::Archive;
-use super::tree::Hashed;
+use super::tree::{Hashed, Leaves};
 use super::{Call, Failure, Outcome, Received, Reply, VaultDue, checked_description};
 use crate::bill::VaultUse;
+use crate::blobs::Segment;
 use crate::state::{ACCOUNT, Charge, Due, Record, State};
 
 /// The largest archive or part of one request: 4 GiB.
@@ -37,21 +38,32 @@ impl State {
     }
 
     pub(super) fn upload_archive(&mut self, call: &Call<'_>, received: Received) -> Outcome<Reply> {
-        let description = checked_description(call.header("x-amz-archive-description"))?;
         let hash = checked_tree(call, &received.hashed)?;
-        self.vault(&call.named.vault)?;
-        self.charge(Charge::Vault(VaultUse::Upload, 1));
-        let archive = Archive {
-            description,
-            created: self.now,
-            size: received.hashed.bytes,
-            leaves: received.hashed.leaves,
-            body: vec![received.segment],
-            billed_from: self.now,
-        };
-        self.refer(&archive.body);
-        let id = self.keep_archive(&call.named.vault, archive)?;
+        let description = call.header("x-amz-archive-description").unwrap_or_default();
+        let Hashed { leaves, bytes, .. } = received.hashed;
+        let id = self.put_whole(&call.named.vault, description, (bytes, leaves), vec![received.segment])?;
         Ok(kept(&call.named.vault, &id, &hash))
+    }
+
+    /// An archive whose bytes nobody has, for drills.
+    pub fn put_archive(&mut self, vault: &str, text: &str, size: u64, body: Vec<Segment>) -> Outcome<String> {
+        self.put_whole(vault, text, (size, Leaves::default()), body)
+    }
+
+    /// An archive that came in one request.
+    fn put_whole(
+        &mut self,
+        vault: &str,
+        description: &str,
+        (size, leaves): (u64, Leaves),
+        body: Vec<Segment>,
+    ) -> Outcome<String> {
+        let description = checked_description(Some(description))?;
+        self.vault(vault)?;
+        self.charge(Charge::Vault(VaultUse::Upload, 1));
+        self.refer(&body);
+        let (created, billed_from) = (self.now, self.now);
+        self.keep_archive(vault, Archive { description, created, size, leaves, body, billed_from })
     }
 
     /// Adds an archive whose blobs are referred to already.

@@ -2,7 +2,7 @@
 
 use darkslide_words::Time;
 
-use super::model::{Glacier, Progress};
+use super::model::{Glacier, JobState};
 use crate::blobs::Segment;
 use crate::state::{Due, Record, State};
 
@@ -38,7 +38,7 @@ impl Glacier {
             }
             for (id, job) in &vault.jobs {
                 match job.progress {
-                    Progress::InProgress => plan(job.done, VaultDue::JobDone(id.clone())),
+                    JobState::Running => plan(job.done, VaultDue::JobDone(id.clone())),
                     _ => plan(job.expires(), VaultDue::JobExpires(id.clone())),
                 }
             }

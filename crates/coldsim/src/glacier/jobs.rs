@@ -6,7 +6,7 @@ use s3s::crypto::{Checksum as _, Sha256};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::model::{Format, JobKind, Progress, VaultJob};
+use super::model::{Format, JobKind, JobState, VaultJob};
 use super::vaults::checked_topic;
 use super::{Call, Failure, Outcome, Reply, VaultDue, checked_description};
 use crate::queue::instant;
@@ -77,7 +77,7 @@ impl State {
         };
         let id = self.fresh_long_id();
         let done = self.now.plus(delay(&format!("{vault} {id} {}", self.now.0), window));
-        let progress = Progress::InProgress;
+        let progress = JobState::Running;
         let job = VaultJob { kind, description, topic, created: self.now, done, progress, output };
         self.part_of_vault_mut(vault)?.jobs.insert(id.clone(), job);
         self.plan(done, Due::Vault(vault.clone(), VaultDue::JobDone(id.clone())));
@@ -113,7 +113,7 @@ impl State {
         };
         let wanted = |job: &VaultJob| {
             status.is_none_or(|status| status == job.progress.code())
-                && completed.is_none_or(|completed| completed == (job.progress != Progress::InProgress))
+                && completed.is_none_or(|completed| completed == (job.progress != JobState::Running))
         };
         let mut jobs: Vec<_> = vault.jobs.iter().filter(|(_, job)| wanted(job)).collect();
         jobs.sort_by_key(|(id, job)| (job.created, id.as_str()));
@@ -124,7 +124,7 @@ impl State {
 
     /// A job as DescribeJob tells it; notifications say the same.
     pub(super) fn job_json(&self, vault: &str, id: &str, job: &VaultJob) -> Value {
-        let ended = job.progress != Progress::InProgress;
+        let ended = job.progress != JobState::Running;
         let mut found = json!({
             "Action": "InventoryRetrieval",
             "ArchiveId": null,
@@ -177,12 +177,12 @@ impl State {
     pub(super) fn job_done(&mut self, vault: &str, id: &str) {
         let outcome = self.finished_output(vault, id);
         let Some(job) = self.glacier.vaults.get_mut(vault).and_then(|vault| vault.jobs.get_mut(id)) else { return };
-        if job.progress != Progress::InProgress {
+        if job.progress != JobState::Running {
             return;
         }
         match outcome {
             Ok(output) => {
-                job.progress = Progress::Succeeded;
+                job.progress = JobState::Succeeded;
                 let taken = output.is_some();
                 job.output = output.unwrap_or_else(|| std::mem::take(&mut job.output));
                 let output = job.output.clone();
@@ -191,7 +191,7 @@ impl State {
                     self.refer(&output);
                 }
             }
-            Err(why) => job.progress = Progress::Failed(why),
+            Err(why) => job.progress = JobState::Failed(why),
         }
         self.dirty.insert(Record::VaultJob(vault.to_string(), id.to_string()));
         self.plan_job_end(vault, id);
@@ -231,10 +231,10 @@ impl State {
     }
 }
 
-impl Progress {
+impl JobState {
     fn code(&self) -> &'static str {
         match self {
-            Self::InProgress => "InProgress",
+            Self::Running => "InProgress",
             Self::Succeeded => "Succeeded",
             Self::Failed(_) => "Failed",
         }
@@ -242,7 +242,7 @@ impl Progress {
 
     fn message(&self) -> &str {
         match self {
-            Self::InProgress => "Operation in progress.",
+            Self::Running => "Operation in progress.",
             Self::Succeeded => "Succeeded",
             Self::Failed(why) => why,
         }

@@ -136,8 +136,8 @@ pub(crate) struct Item {
 
 /// How far a job is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Progress {
-    InProgress,
+pub(crate) enum JobState {
+    Running,
     Succeeded,
     /// And why.
     Failed(String),
@@ -152,7 +152,7 @@ pub(crate) struct VaultJob {
     pub created: Time,
     /// When it is or was done.
     pub done: Time,
-    pub progress: Progress,
+    pub progress: JobState,
     /// What can be downloaded; of a retrieval only once it is done.
     pub output: Vec<Segment>,
 }

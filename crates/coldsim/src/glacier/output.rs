@@ -1,6 +1,6 @@
 //! The output of a job: downloaded whole or in ranges, with a hash where there is one.
 
-use super::model::{Format, JobKind, Progress, VaultJob};
+use super::model::{Format, JobKind, JobState, VaultJob};
 use super::tree::Stretch;
 use super::{Call, Failure, Outcome, Reply, ReplyBody};
 use crate::state::State;
@@ -39,7 +39,7 @@ impl VaultJob {
 impl State {
     pub(super) fn job_output(&mut self, call: &Call<'_>) -> Outcome<Reply> {
         let job = self.job(call)?;
-        if job.progress != Progress::Succeeded {
+        if job.progress != JobState::Succeeded {
             let id = &call.named.id;
             return Err(Failure::invalid(format!("The job is not currently available for download: {id}")));
         }

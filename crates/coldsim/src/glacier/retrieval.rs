@@ -5,7 +5,7 @@ use std::time::Duration;
 use darkslide_words::Tier;
 
 use super::jobs::WantedJob;
-use super::model::{JobKind, Progress, Retrieval, RetrievalPolicy, VaultJob};
+use super::model::{JobKind, JobState, Retrieval, RetrievalPolicy, VaultJob};
 use super::tree::Stretch;
 use super::{Call, Failure, Outcome};
 use crate::bill::VaultUse;
@@ -129,7 +129,7 @@ impl State {
             RetrievalPolicy::None => true,
             RetrievalPolicy::BytesPerHour(most) => {
                 let rate = |bytes: u64| bytes.div_ceil(RATE_HOURS);
-                let running = standard().filter(|(job, _)| job.progress == Progress::InProgress);
+                let running = standard().filter(|(job, _)| job.progress == JobState::Running);
                 running.map(|(_, retrieval)| rate(retrieval.stretch.bytes())).sum::<u64>() + rate(bytes) <= most
             }
             RetrievalPolicy::FreeTier => {

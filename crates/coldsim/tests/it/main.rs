@@ -15,4 +15,5 @@ mod queues;
 mod restores;
 mod vault_jobs;
 mod vault_locks;
+mod vault_quotes;
 mod vaults;

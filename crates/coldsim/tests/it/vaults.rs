@@ -136,6 +136,16 @@ fn complete(vaults: &Vaults, upload: &str, size: usize, hash: &str) -> crate::cl
     call_as(&vaults.client, "POST", &format!("/-/vaults/photos/multipart-uploads/{upload}"), &headers, b"")
 }
 
+/// An archive that came in parts of so many MiB.
+pub fn upload_in_parts(vaults: &Vaults, bytes: &[u8], mib: usize) -> String {
+    let upload = begin(vaults, mib);
+    for (n, part) in bytes.chunks(mib * MIB).enumerate() {
+        assert_eq!(send_part(vaults, &upload, n * mib * MIB, part).status, 204);
+    }
+    let done = complete(vaults, &upload, bytes.len(), &tree_hash(bytes));
+    done.header("x-amz-archive-id").unwrap().to_string()
+}
+
 #[test]
 fn parts_in_any_order_become_one_archive() {
     let vaults = Vaults::new();
