@@ -12,6 +12,11 @@ need python3 || packages+=(python3)
 need cc || packages+=(gcc libc6-dev)
 need exiftool || packages+=(libimage-exiftool-perl)
 need setfattr || packages+=(attr)
+need openssl || packages+=(openssl)
+need curl || packages+=(curl)
+need chromium || packages+=(chromium)
+need node || packages+=(nodejs)
+need npm || packages+=(npm)
 [ -e /usr/share/zoneinfo/Europe/Berlin ] || packages+=(tzdata)
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
 if [ -z "${DARKSLIDE_SKIP_CONFORMANCE:-}" ]; then
@@ -55,6 +60,21 @@ if ! cmp -s crates/notify/tests/requirements.txt "$smtp/installed.txt"; then
   cp crates/notify/tests/requirements.txt "$smtp/installed.txt"
 fi
 export SMTP_SINK_PYTHON="$smtp/bin/python"
+
+# What drives a browser, and what holds the API against its document.
+browser=crates/web/tests/browser
+if ! cmp -s "$browser/package-lock.json" "$browser/node_modules/installed.json"; then
+  (cd "$browser" && npm ci --no-audit --no-fund --silent)
+  cp "$browser/package-lock.json" "$browser/node_modules/installed.json"
+fi
+schema="$PWD/target/venv/schema"
+if ! cmp -s crates/web/tests/requirements.txt "$schema/installed.txt"; then
+  rm -rf "$schema"
+  python3 -m venv "$schema"
+  "$schema/bin/pip" install -q --no-deps --no-compile --disable-pip-version-check -r crates/web/tests/requirements.txt
+  cp crates/web/tests/requirements.txt "$schema/installed.txt"
+fi
+export SCHEMATHESIS="$schema/bin/schemathesis"
 
 export CARGO_INCREMENTAL=0
 echo "== format =="

@@ -24,7 +24,8 @@ pub enum RunOutcome {
 }
 
 impl RunOutcome {
-    const ALL: [Self; 5] = [Self::Complete, Self::Incomplete, Self::Failed, Self::Cancelled, Self::CutOff];
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Complete, Self::Incomplete, Self::Failed, Self::Cancelled, Self::CutOff];
 
     /// As it stands in the catalog.
     pub fn word(self) -> &'static str {
@@ -60,7 +61,8 @@ pub enum RunOrigin {
 }
 
 impl RunOrigin {
-    const ALL: [Self; 5] = [Self::Manual, Self::Schedule, Self::Missed, Self::Insertion, Self::After];
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Manual, Self::Schedule, Self::Missed, Self::Insertion, Self::After];
 
     /// As it stands in the catalog.
     pub fn word(self) -> &'static str {

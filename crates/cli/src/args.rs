@@ -8,6 +8,7 @@ mod local;
 mod notify;
 mod pictures;
 mod retention;
+mod serve;
 mod vault;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use local::{CardCommand, Ingest, Mirror};
 pub use notify::NotifyCommand;
 pub use pictures::{Photos, PreviewsCommand};
 pub use retention::{Forget, Prune};
+pub use serve::{Login, RoleArg, Serve, ServeCommand};
 pub use vault::{
     Foreign, ImportCommand, InventoryCommand, LockCommand, NotifyVault, PolicyCommand, RetrievalCommand, TagsCommand,
     Vault, VaultCommand, Which,
@@ -121,6 +123,8 @@ pub enum Command {
     Schedule(Schedule),
     /// Run jobs on their schedule, and ingest cards that are put in
     Daemon(Daemon),
+    /// Serve the web page, to whoever may log in
+    Serve(Serve),
     /// Messages to people: do they arrive?
     #[command(subcommand)]
     Notify(NotifyCommand),

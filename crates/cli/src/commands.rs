@@ -18,6 +18,7 @@ mod notify;
 mod pictures;
 mod repair;
 mod retention;
+mod serve;
 mod service;
 mod setup;
 mod status;
@@ -83,6 +84,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Run(args) => jobs::run(config, &args),
         Command::Schedule(args) => jobs::schedule(config, &args),
         Command::Daemon(args) => daemon::run(config, &args),
+        Command::Serve(args) => serve::serve(config, &args),
         Command::Logs(args) => logs::logs(config, &args),
         Command::Notify(command) => notify::notify(config, command),
         Command::Vault(args) => vault::run(config, args),

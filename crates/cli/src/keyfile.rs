@@ -52,7 +52,7 @@ fn passphrase(file: Option<&Path>, ask: Ask) -> Result<SecretString> {
         return Ok(SecretString::from(text.trim_end_matches(['\n', '\r']).to_string()));
     }
     if !std::io::stdin().is_terminal() {
-        bail!("the identity file is protected: give --passphrase-file, or run this in a terminal to be asked");
+        bail!("a passphrase is needed: give it in a file (see --help), or run this in a terminal to be asked");
     }
     let first = SecretString::from(rpassword::prompt_password("Passphrase: ")?);
     if ask == Ask::Twice {
@@ -87,6 +87,11 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
         file.sync_all()
     };
     write().with_context(|| format!("making {} (an existing file is never replaced)", path.display()))
+}
+
+/// A password that is set: from the file, else asked for twice.
+pub fn new_password(file: Option<&Path>) -> Result<secrecy::zeroize::Zeroizing<String>> {
+    Ok(secrecy::zeroize::Zeroizing::new(passphrase(file, Ask::Twice)?.expose_secret().to_string()))
 }
 
 /// Recovers an identity file from typed rows.

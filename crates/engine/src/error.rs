@@ -58,6 +58,12 @@ pub enum EngineError {
         /// Where.
         path: PathBuf,
     },
+    /// Somebody else wrote it in the meantime.
+    #[error("{path} was changed in the meantime, and was not touched: load it again")]
+    ConfigChanged {
+        /// Which file.
+        path: PathBuf,
+    },
     /// It cannot be understood.
     #[error("{path}: {message}")]
     BadConfig {
@@ -357,6 +363,7 @@ impl EngineError {
             | Self::NotAvailable { .. }
             | Self::Rule(_) => ErrorKind::Config,
             Self::ConfigExists { .. }
+            | Self::ConfigChanged { .. }
             | Self::NoKey { .. }
             | Self::Founded { .. }
             | Self::NeedIdentity { .. }

@@ -219,6 +219,7 @@ fn settings_for(options: &InitOptions, repository: RepositoryId, owner: &SecretK
             ..BackupSettings::default()
         }],
         previews: Default::default(),
+        serve: None,
         prune: Default::default(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),

@@ -158,6 +158,7 @@ fn settings_for(options: &OpenOptions, trust: &darkslide_format::trust::Trust) -
         stores: options.stores.iter().map(|s| s.absolute(absolute)).collect(),
         backups: options.library.iter().map(job).collect(),
         previews: Default::default(),
+        serve: None,
         prune: Default::default(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),

@@ -38,11 +38,13 @@ mod metered;
 mod mirroring;
 mod notify_settings;
 mod notifying;
+mod overview;
 mod owner;
 mod photographs;
 mod previewing;
 mod pricing;
 mod pruning;
+mod pulse;
 mod recorded;
 mod repair;
 mod repository;
@@ -52,11 +54,13 @@ mod retention_settings;
 mod runs;
 mod schedule;
 mod secrets;
+mod serve_settings;
 mod settings;
 mod status;
 mod store_settings;
 mod thaw_order;
 mod thawing;
+mod todo;
 mod vaults;
 
 use std::path::PathBuf;
@@ -106,6 +110,7 @@ pub use loss::{Loss, LossAt, thaws_anything};
 pub use manual::{Key, explain, keys, nearest};
 pub use notify_settings::{ChannelKind, HookSettings, NotifySettings};
 pub use notifying::{ChannelInfo, Dispatcher, StopSign};
+pub use overview::{Lacking, Overview};
 pub use owner::{RecipientInfo, WriterInfo};
 pub use photographs::{
     Photograph, PhotographAsk, PhotographCopy, PhotographDetail, PhotographFacets, PhotographFile, PhotographOrder,
@@ -113,12 +118,14 @@ pub use photographs::{
 };
 pub use previewing::{PreviewSettings, PreviewStatus, PreviewsFetched};
 pub use pruning::{PruneDone, PruneOptions};
+pub use pulse::{JobPulse, LibraryPulse, Pulse};
 pub use repair::{Cure, Harm, Hopeless, Mend, RepairOptions, RepairPlan, Repaired, Unprotected};
 pub use restoring::RestoreOptions;
 pub use retention::{ForgetOptions, Forgotten};
 pub use retention_settings::{KeepSettings, PruneSettings};
 pub use runs::{Level, LogLine, RunStop, StartedBy};
 pub use schedule::{Decision, Due, Held, Schedule, ScheduleError, Windows, parse_span, span_text};
+pub use serve_settings::ServeSettings;
 pub use settings::{BackupSettings, BudgetSettings, NetworkSettings, Settings};
 pub use status::{JobStatus, Status, StoreStatus};
 pub use store_settings::{
@@ -140,6 +147,7 @@ pub use darkslide_price::{Line as PriceLine, Quote};
 pub use darkslide_store::vault;
 pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
 pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
+pub use todo::ago;
 pub use vaults::{OpenVault, short, visit_vault};
 
 /// The cards that are in.

@@ -449,7 +449,7 @@ pub(crate) fn told(error: &toml::de::Error, text: &str) -> String {
     let line_starts = before.rfind('\n').map_or(0, |at| at + 1);
     let own = text.get(line_starts..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let header = before.lines().chain([own]).rfind(|line| line.trim_start().starts_with('['));
-    let secret = ["[[notify]]", "[notify.", "[[hook]]", "[hook."];
+    let secret = ["[[notify]]", "[notify.", "[[hook]]", "[hook.", "[serve]", "[serve."];
     match header.filter(|header| secret.iter().any(|start| header.trim_start().starts_with(start))) {
         Some(_) => {
             let column = before.len() - line_starts + 1;

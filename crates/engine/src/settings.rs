@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::store_settings::{parse_bits, parse_bytes};
 use crate::{
     CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings, KeepSettings, LogSettings,
-    MirrorSettings, NotifySettings, PreviewSettings, PruneSettings, SafeSettings, StoreSettings, job_settings,
-    notify_settings,
+    MirrorSettings, NotifySettings, PreviewSettings, PruneSettings, SafeSettings, ServeSettings, StoreSettings,
+    job_settings, notify_settings,
 };
 
 /// The configuration file.
@@ -60,6 +60,9 @@ pub struct Settings {
     /// How previews are made and kept.
     #[serde(default, skip_serializing_if = "PreviewSettings::is_empty")]
     pub previews: PreviewSettings,
+    /// The web page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<ServeSettings>,
     /// How prune works.
     #[serde(default, skip_serializing_if = "PruneSettings::is_empty")]
     pub prune: PruneSettings,
@@ -159,17 +162,22 @@ impl Settings {
             }
             Err(source) => return Err(EngineError::Io { what: "reading", path: path.to_path_buf(), source }),
         };
+        Self::parse(path, &text)
+    }
+
+    /// Understands and checks the text of a file.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, EngineError> {
         let bad = |message: String| EngineError::BadConfig { path: path.to_path_buf(), message };
-        let mut settings: Self = toml::from_str(&text).map_err(|e| {
+        let mut settings: Self = toml::from_str(text).map_err(|e| {
             let hint = crate::manual::hint(e.message()).map(|hint| format!("\n{hint}")).unwrap_or_default();
-            bad(format!("{}{hint}", notify_settings::told(&e, &text)))
+            bad(format!("{}{hint}", notify_settings::told(&e, text)))
         })?;
         settings.path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         if settings.stores.is_empty() {
             return Err(bad("there is no [[store]]: name at least one place for the repository".into()));
         }
-        let jobs = || job_settings::problem(&settings, &text);
-        let telling = || notify_settings::problem(&settings, &text);
+        let jobs = || job_settings::problem(&settings, text);
+        let telling = || notify_settings::problem(&settings, text);
         if let Some(problem) = settings.problem().or_else(jobs).or_else(telling) {
             return Err(bad(problem));
         }
@@ -205,6 +213,9 @@ impl Settings {
         {
             return Some(problem);
         }
+        if let Some(problem) = self.serve.as_ref().and_then(ServeSettings::problem) {
+            return Some(problem);
+        }
         let keep = self.backups.iter().find_map(|backup| backup.keep.problem(&backup.name));
         if let Some(problem) = keep.or_else(|| self.prune.problem()) {
             return Some(problem);
@@ -234,6 +245,37 @@ impl Settings {
             }
             Err(e) => Err(io(e)),
         }
+    }
+
+    /// The file as it is now.
+    pub fn text(&self) -> Result<String, EngineError> {
+        fs::read_to_string(&self.path).map_err(|source| EngineError::Io {
+            what: "reading",
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Replaces the file by a text that is understood, if it still is `was`: whole or not at all.
+    pub fn replace(&self, was: &str, text: &str) -> Result<(), EngineError> {
+        use std::io::Write as _;
+        use std::os::unix::fs::PermissionsExt as _;
+        Self::parse(&self.path, text)?;
+        if self.text()? != was {
+            return Err(EngineError::ConfigChanged { path: self.path.clone() });
+        }
+        let io = |source| EngineError::Io { what: "writing", path: self.path.clone(), source };
+        // A link stays one.
+        let path = fs::canonicalize(&self.path).map_err(io)?;
+        let mode = fs::metadata(&path).map_err(io)?.permissions().mode();
+        let new = path.with_extension("toml.new");
+        let write = || {
+            let mut file = fs::File::create(&new)?;
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
+            file.write_all(text.as_bytes()).and_then(|()| file.sync_all())?;
+            fs::rename(&new, &path)
+        };
+        write().map_err(io)
     }
 
     fn folder(&self) -> &Path {
@@ -382,5 +424,23 @@ mod tests {
         new.path = folder.path().join("new/darkslide.toml");
         new.save_new().unwrap();
         assert_eq!(Settings::load(&new.path).unwrap().stores, settings.stores);
+    }
+
+    #[test]
+    fn a_text_is_kept_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("darkslide.toml");
+        let text = "# mine\nstate = \"s\"\n[repository]\nid = \"00\"\nowner = \"x\"\n[[store]]\npath = \"r\"\n";
+        fs::write(&path, text).unwrap();
+        let settings = Settings::load(&path).unwrap();
+        let wrong = settings.replace(text, &text.replace("path", "pth")).unwrap_err();
+        assert!(wrong.to_string().contains("path"), "{wrong}");
+        let stale = settings.replace("something else", text).unwrap_err();
+        assert!(matches!(stale, EngineError::ConfigChanged { .. }));
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+        let better = text.replace("\"s\"", "\"t\" # still mine");
+        settings.replace(text, &better).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), better);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
     }
 }

@@ -63,6 +63,15 @@ pub struct Status {
 impl Engine {
     /// How things stand.
     pub fn status(&self) -> Result<Status, EngineError> {
+        let mut status = self.status_uncounted()?;
+        if status.stores.iter().any(|store| store.problem.is_none()) {
+            status.copies = self.copies_in_all()?;
+        }
+        Ok(status)
+    }
+
+    /// The same without counting copies.
+    pub(crate) fn status_uncounted(&self) -> Result<Status, EngineError> {
         let repo = self.repository();
         let mut stores = Vec::new();
         let mut writer = None;
@@ -108,8 +117,18 @@ impl Engine {
         let month_limit = self.settings.budget.per_month;
         let repository = self.settings.repository.id.clone();
         // Without a store nothing can be counted, and that is told already.
-        let copies = if repo.is_ok() { self.copies_in_all()? } else { None };
         let is_rule_set = !self.settings.copies.is_empty();
-        Ok(Status { repository, writer, stores, jobs, mirrors, month, month_limit, last_drill, copies, is_rule_set })
+        Ok(Status {
+            repository,
+            writer,
+            stores,
+            jobs,
+            mirrors,
+            month,
+            month_limit,
+            last_drill,
+            copies: None,
+            is_rule_set,
+        })
     }
 }

@@ -1,8 +1,8 @@
 //! Which commands were asked for JSON.
 
 use super::{
-    CardCommand, Cli, Command, ConfigCommand, Key, NotifyCommand, PreviewsCommand, Quote, StoreCommand, ThawCommand,
-    Writer,
+    CardCommand, Cli, Command, ConfigCommand, Key, NotifyCommand, PreviewsCommand, Quote, ServeCommand, StoreCommand,
+    ThawCommand, Writer,
 };
 
 impl Cli {
@@ -39,6 +39,7 @@ impl Cli {
             Command::Forget(a) => a.json.json,
             Command::Run(a) => a.json.json,
             Command::Schedule(a) => a.json.json,
+            Command::Serve(a) => matches!(&a.command, Some(ServeCommand::Logins(json)) if json.json),
             Command::Logs(a) => a.json.json,
             Command::Prune(a) => a.json.json,
             Command::Key(Key::List(json)) | Command::Writer(Writer::List(json)) => json.json,

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use darkslide_engine::{
-    Daemon, Ended, Engine, EngineError, Event, EventKind, Hands, JobDone, JobMeans, Order, RunStop, Senses, TURN_MAX,
-    Turn,
+    Daemon, Ended, Engine, EngineError, Event, EventKind, Hands, JobDone, JobMeans, Order, RunStop, Senses,
+    ServeSettings, TURN_MAX, Turn,
 };
+use darkslide_web::Server;
 use sd_notify::NotifyState;
 
 use super::jobs::identity_of;
 use super::local::Arrivals;
+use super::serve;
 use crate::args;
 use crate::output::Exit;
 use crate::wiring;
@@ -128,6 +130,46 @@ impl Configured {
     }
 }
 
+/// The page, where the configuration wants one.
+#[derive(Default)]
+struct Page {
+    server: Option<(Server, Option<ServeSettings>)>,
+    /// When it last could not be served: it is tried again.
+    failed: Option<Instant>,
+}
+
+impl Page {
+    /// Begins, or begins anew where its settings changed. What goes wrong stops no backup.
+    fn serve(&mut self, configured: &Configured) {
+        let wanted = &configured.engine.settings().serve;
+        if self.server.as_ref().is_some_and(|(_, settings)| settings != wanted) {
+            self.end();
+        }
+        let soon = self.failed.is_some_and(|at| at.elapsed() < TURN_MAX);
+        if wanted.is_none() || self.server.is_some() || soon {
+            return;
+        }
+        match serve::begin(configured.path.clone(), None) {
+            Ok(server) => {
+                self.failed = None;
+                self.server = Some((server, wanted.clone()));
+            }
+            Err(error) => {
+                if self.failed.is_none() {
+                    eprintln!("darkslide: {error:#}; trying again");
+                }
+                self.failed = Some(Instant::now());
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some((server, _)) = self.server.take() {
+            server.stop();
+        }
+    }
+}
+
 fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|meta| meta.modified()).ok()
 }
@@ -146,11 +188,15 @@ pub fn run(config: Option<PathBuf>, args: &args::Daemon) -> Result<Exit> {
     let mut daemon = Daemon::new(&seed, Senses::default());
     let mut workers = Workers::new(path);
     let mut arrivals = Arrivals::default();
+    let mut page = Page::default();
     say(&[NotifyState::Ready]);
     let mut told = String::new();
     let mut looking = None;
     while !wiring::interrupted() {
         configured.look();
+        if !args.once {
+            page.serve(&configured);
+        }
         let turn = match daemon.turn(&configured.engine, &mut workers) {
             Ok(turn) => turn,
             Err(error) if args.once && daemon.running().is_empty() => return Err(error.into()),
@@ -176,6 +222,7 @@ pub fn run(config: Option<PathBuf>, args: &args::Daemon) -> Result<Exit> {
         wait(turn.wait, &mut workers, &mut daemon, configured.engine.settings().ingest.on_insertion, &mut arrivals);
     }
     say(&[NotifyState::Stopping]);
+    page.end();
     stop(&mut daemon, &mut workers, &configured.engine)
 }
 

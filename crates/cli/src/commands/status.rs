@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
-use darkslide_engine::{JobPlan, RunRow, Settings, Status};
+use darkslide_engine::{JobPlan, Status, ago};
 use serde_json::json;
 
 use super::jobs;
@@ -17,7 +16,7 @@ pub fn status(config: Option<PathBuf>, as_json: bool) -> Result<Exit> {
     let engine = wiring::engine(config)?;
     let status = engine.status()?;
     let plans = engine.job_plans(&BTreeSet::new(), &engine.jitter_seed(&wiring::host()))?;
-    let todo = todo(&status, &plans, engine.settings());
+    let todo = engine.todo(&status, &plans);
     if as_json {
         let mut told = status_json(&status);
         let now = wiring::clock().now();
@@ -53,60 +52,6 @@ fn all_well(status: &Status) -> String {
             report.files
         ),
     }
-}
-
-/// What is not as it should be, each with what to do about it.
-fn todo(status: &Status, plans: &[JobPlan], settings: &Settings) -> Vec<String> {
-    let mut todo = Vec::new();
-    for store in &status.stores {
-        if store.problem.is_some() {
-            todo.push(format!("make the store {} reachable; the next backup brings it up", store.label));
-        }
-    }
-    if matches!(status.writer, Some((_, false))) {
-        todo.push("enroll this machine (`darkslide writer enroll`): it cannot back up".into());
-    }
-    for job in &status.jobs {
-        match &job.last {
-            None if status.writer.is_some() => todo.push(format!("back up {} for the first time", job.name)),
-            Some((_, since, _)) if *since > settings.daemon.no_backup_for() => {
-                todo.push(format!("back up {}: the last snapshot is of {}", job.name, age(*since)));
-            }
-            _ => {}
-        }
-        if !job.failures.is_empty() {
-            todo.push(format!("look at the {} files of {} that were not stored", job.failures.len(), job.name));
-        }
-    }
-    let failed = |run: &RunRow| !matches!(run.outcome.as_deref(), Some("complete" | "cancelled") | None);
-    let runs = status.jobs.iter().filter_map(|job| Some((&job.name, job.run.as_ref()?)));
-    for (name, run) in runs.chain(status.mirrors.iter().filter_map(|(name, run)| Some((name, run.as_ref()?)))) {
-        if failed(run) {
-            let outcome = run.outcome.as_deref().unwrap_or_default();
-            todo.push(format!("see why the last run of {name} was {outcome}: `darkslide logs --run {}`", run.id));
-        }
-    }
-    let told: BTreeSet<i64> = status.jobs.iter().filter_map(|job| Some(job.run.as_ref()?.id)).collect();
-    for plan in plans {
-        todo.extend(plan.refused.clone());
-        let last = plan.last.as_ref().filter(|run| failed(run) && !told.contains(&run.id));
-        if let Some(run) = last {
-            let outcome = run.outcome.as_deref().unwrap_or_default();
-            let name = &plan.job.name;
-            todo.push(format!("see why the last run of {name} was {outcome}: `darkslide logs --run {}`", run.id));
-        }
-    }
-    for (name, _) in status.mirrors.iter().filter(|(_, run)| run.is_none()) {
-        todo.push(format!("bring the mirror {name} up for the first time: `darkslide mirror {name}`"));
-    }
-    if let Some(report) = status.copies.as_ref().filter(|report| status.is_rule_set && report.lacking.0 > 0) {
-        let (lacking, files) = (report.lacking, report.files);
-        todo.push(format!("bring {lacking} of {files} files to the copies that the rule asks for: `darkslide copies`"));
-    }
-    if status.writer.is_none() && !status.jobs.is_empty() {
-        todo.push("this machine holds no secrets to back up with: `darkslide open` makes it a writer again".into());
-    }
-    todo
 }
 
 fn tell_scheduled(plans: &[JobPlan]) {
@@ -150,16 +95,6 @@ fn status_json(status: &Status) -> serde_json::Value {
     })
 }
 
-fn age(age: Duration) -> String {
-    let minutes = age.as_secs() / 60;
-    match minutes {
-        0 => "just now".into(),
-        1..60 => format!("{minutes} min ago"),
-        60..2880 => format!("{} h ago", minutes / 60),
-        _ => format!("{} days ago", minutes / 1440),
-    }
-}
-
 fn tell_status(status: &Status) {
     output::line(format_args!("Repository {}", status.repository));
     match &status.writer {
@@ -174,7 +109,7 @@ fn tell_status(status: &Status) {
         }
     }
     match &status.last_drill {
-        Some((at, ago)) => output::line(format_args!("  last good drill {} ({})", at.local(), age(*ago))),
+        Some((at, ago)) => output::line(format_args!("  last good drill {} ({})", at.local(), ago(*ago))),
         None => output::line("  no drill yet: `darkslide drill` practises getting photographs back"),
     }
     let limit = status.month_limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
@@ -196,7 +131,7 @@ fn tell_status(status: &Status) {
             Some((time, since, counts)) => output::line(format_args!(
                 "  last snapshot {} ({}): {} files, {}",
                 time.local(),
-                age(*since),
+                ago(*since),
                 counts.files,
                 counts.bytes
             )),

@@ -9,6 +9,8 @@
 mod commands;
 mod daemon;
 mod exits;
+#[path = "../../../web/tests/it/exposition.rs"]
+mod exposition;
 mod harness;
 mod keys;
 mod killed;
@@ -21,6 +23,7 @@ mod pictures;
 mod quotes;
 mod recovery;
 mod retention;
+mod serve;
 mod trees;
 mod upkeep;
 mod vaults;
