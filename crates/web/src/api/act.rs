@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::look::Item;
-use super::shapes::{usd, when};
+use super::shapes::{Speed, usd, when};
 use crate::access::{Operator, Reader};
 use crate::keeper;
 use crate::refusal::{Refusal, Refused};
@@ -116,7 +116,7 @@ impl Selection {
 /// What a tier would cost, and how long it would take.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TierQuote {
-    tier: Tier,
+    tier: Speed,
     /// In all; nothing where it is not offered.
     usd: Option<String>,
     /// From the first request to the first photograph.
@@ -165,7 +165,7 @@ pub async fn quote(State(site): State<Arc<Site>>, _: Reader, body: Sent<Selectio
         let tier = |(tier, plan): &(Tier, Result<darkslide_engine::ThawPlan, String>)| {
             let made = plan.as_ref().ok();
             TierQuote {
-                tier: *tier,
+                tier: Speed::from(*tier),
                 usd: made.map(|plan| usd(plan.total())),
                 first_seconds: made.map(|plan| plan.first_byte.as_secs()),
                 last_seconds: made.map(|plan| plan.last_byte.as_secs()),
@@ -199,7 +199,7 @@ pub struct Restore {
     #[schema(min_length = 1)]
     to: String,
     /// How fast.
-    tier: Tier,
+    tier: Speed,
     /// What it must not cost, in US dollars, such as `0.50`.
     #[schema(pattern = r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
     max_usd: String,
@@ -227,7 +227,7 @@ pub async fn restore(
     let bad = || Refusal::bad(format!("`{}` is no amount of dollars such as `0.50`", restore.max_usd));
     let limit = Money::parse(&restore.max_usd).filter(|limit| *limit >= Money::ZERO).ok_or_else(bad)?;
     let options = restore.selection.options(to)?;
-    let thaw = ThawOptions { tier: restore.tier, days: None, max_cost: Some(limit) };
+    let thaw = ThawOptions { tier: restore.tier.into(), days: None, max_cost: Some(limit) };
     let shared = site.clone();
     let work = move |engine: Engine| {
         let identity = shared.unlocked.identity(engine.settings())?.ok_or_else(no_identity)?;

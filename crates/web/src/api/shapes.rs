@@ -1,11 +1,11 @@
 //! What the API tells: times as RFC 3339, bytes as numbers, money as decimal text in US dollars.
 
-use darkslide_engine::words::{Money, Name, Time};
+use darkslide_engine::words::{Money, Name, Tier, Time};
 use darkslide_engine::{
     CopiesPlace, CopiesRule, EntryKind, JobPlan, JobPulse, Lacking, Line, Overview, Pulse, RunRow, SnapshotInfo,
     ThawInfo,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// As it is told.
@@ -21,6 +21,38 @@ pub fn usd(money: Money) -> String {
 /// A path, as the API tells and takes it: text where it is text, else bytes.
 pub fn path(name: &Name) -> String {
     name.to_string()
+}
+
+/// How fast a thaw is bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Speed {
+    /// The cheapest: hours to two days.
+    Bulk,
+    /// Hours.
+    Standard,
+    /// Minutes, where it is offered.
+    Expedited,
+}
+
+impl From<Tier> for Speed {
+    fn from(tier: Tier) -> Self {
+        match tier {
+            Tier::Bulk => Self::Bulk,
+            Tier::Standard => Self::Standard,
+            Tier::Expedited => Self::Expedited,
+        }
+    }
+}
+
+impl From<Speed> for Tier {
+    fn from(speed: Speed) -> Self {
+        match speed {
+            Speed::Bulk => Self::Bulk,
+            Speed::Standard => Self::Standard,
+            Speed::Expedited => Self::Expedited,
+        }
+    }
 }
 
 /// One execution of a job.

@@ -116,19 +116,55 @@ console.log(`${smooth.total} photographs: a frame's work ${smooth.work.toFixed(1
 assert.ok(smooth.total >= 200000 && smooth.most < 1500, `${smooth.most} elements`);
 assert.ok(smooth.work < 12, `a frame's work took ${smooth.work} ms`);
 
-// Choose files in the newest snapshot, by the keyboard.
+// Snapshots are folders, and a name is found in them.
 await open("/snapshots");
 await page.getByRole("button", { name: "2006/" }).press("Enter");
 await page.getByRole("button", { name: /_shoot0\/$/ }).press("Enter");
-for (const n of ["00001", "00002", "00003"]) await page.getByLabel(`Choose DSC_${n}.JPG`).press("Space");
-await page.getByText("3 chosen").waitFor();
+await page.getByLabel("Choose DSC_00001.JPG").press("Space");
+await page.getByText("1 chosen").waitFor();
+await page.getByLabel("Search by name in all snapshots").fill("DSC_00007");
+await page.keyboard.press("Enter");
+await page.getByRole("heading", { name: /Found by/ }).waitFor();
+await page.getByRole("cell", { name: /DSC_00007\.JPG/ }).waitFor();
+
+// Twenty years of thumbnails while every original is in Deep Archive.
+await open("/photographs");
+await page.getByText(`${Number(process.env.PHOTOGRAPHS).toLocaleString("en")} photographs`).waitFor();
+await page.waitForFunction(() => [...document.querySelectorAll(".cell img")].some((image) => image.complete && image.naturalWidth > 0));
+assert.ok((await page.locator(".cell .state", { hasText: "❄" }).count()) > 0, "they lie in the cold");
+await page.getByLabel("Search by name").fill("DSC_00042");
+await page.keyboard.press("Enter");
+await page.getByText("1 photographs").waitFor();
+await page.getByLabel("Search by name").fill("");
+await page.keyboard.press("Enter");
+await page.getByText(`${Number(process.env.PHOTOGRAPHS).toLocaleString("en")} photographs`).waitFor();
+
+// One large, with what it tells and where its copies are.
+const grid = page.getByRole("listbox", { name: "Photographs by date" });
+await grid.focus();
+await page.keyboard.press("Enter");
+await page.getByRole("heading", { name: "Where its copies are" }).waitFor();
+await page.getByText("DEEP_ARCHIVE").waitFor();
+await accessible("viewer");
+await shoot("viewer");
+await page.keyboard.press("Escape");
+
+// Forty are chosen with the keyboard.
+await grid.focus();
+await page.keyboard.press("Home");
+await page.keyboard.down("Shift");
+for (let n = 1; n < 40; n += 1) await page.keyboard.press("ArrowRight");
+await page.keyboard.up("Shift");
+await page.getByText("40 chosen").waitFor();
+await accessible("chosen");
+await shoot("chosen");
 await page.getByRole("button", { name: "Restore…" }).press("Enter");
 
 // Hand over what opens photographs; the price comes before anything is spent.
 await page.getByText("What opens photographs").waitFor();
 await page.getByLabel("Identity", { exact: true }).fill(readFileSync(IDENTITY, "utf8"));
 await page.getByRole("button", { name: "Hand over" }).click();
-await page.getByRole("heading", { name: /^Restore 3 files/ }).waitFor();
+await page.getByRole("heading", { name: /^Restore 40 files/ }).waitFor();
 const confirm = page.getByRole("button", { name: /^Restore for \$/ });
 await confirm.waitFor();
 assert.equal(await confirm.isEnabled(), true);

@@ -67,7 +67,7 @@ fn the_story_in_a_browser() {
     }
     assert!(script.wait().unwrap().success(), "the story did not come to its end");
     let restored = walk(&world.path("restored"));
-    assert!(!restored.is_empty());
+    assert_eq!(restored.len(), 40);
     for file in restored {
         let inside = file.strip_prefix(world.path("restored")).unwrap();
         let original = std::fs::read(world.path("library").join(inside)).unwrap();

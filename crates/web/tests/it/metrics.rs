@@ -169,3 +169,13 @@ fn what_is_not_known_is_absent_and_never_zero() {
     assert_eq!(read.value("darkslide_drill_last_success_timestamp_seconds", &[]), (NOW - 86_400) as f64);
     assert_eq!(read.value("darkslide_thaws", &[]), 0.0);
 }
+
+#[test]
+fn the_page_about_metrics_names_each_and_no_other() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md")).unwrap();
+    let told: std::collections::BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let all = exposition(&pulse(Vec::new()), Some(&overview(Lacking::default(), 1)), "1");
+    let read = Exposition::read(&all);
+    assert_eq!(told, read.0.keys().map(String::as_str).collect());
+}
