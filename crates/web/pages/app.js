@@ -64,7 +64,7 @@ function logIn() {
   document.title = "Log in · Darkslide";
   const name = h("input", { name: "name", autocomplete: "username", autocapitalize: "none", spellcheck: "false" });
   const secret = h("input", { name: "secret", type: "password", autocomplete: "current-password", required: true });
-  const wrong = h("div", { role: "alert" });
+  const wrong = h("div");
   const form = h("form", { class: "card", onsubmit: async (event) => {
     event.preventDefault();
     try {

@@ -24,7 +24,7 @@ pub const CSRF: &str = "x-darkslide-csrf";
 pub struct Reader(pub Session);
 
 /// Somebody who may do what the page can do.
-pub struct Operator(pub Session);
+pub struct Operator;
 
 impl FromRequestParts<Arc<Site>> for Reader {
     type Rejection = Refusal;
@@ -44,7 +44,7 @@ impl FromRequestParts<Arc<Site>> for Operator {
     async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Refusal> {
         let Reader(session) = Reader::from_request_parts(parts, site).await?;
         match session.role {
-            Role::Operator => Ok(Self(session)),
+            Role::Operator => Ok(Self),
             Role::Reader => {
                 let text = "this login may look and change nothing: log in as an operator";
                 Err(Refusal::new(StatusCode::FORBIDDEN, "forbidden", text))

@@ -39,7 +39,7 @@ pub struct Task {
     /// What there is to say, in a line.
     pub text: String,
     /// What came out of it, for those kinds that have more to say.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub outcome: Option<serde_json::Value>,
 }
 

@@ -56,7 +56,7 @@ impl Tries {
 
     /// A try failed.
     pub fn failed(&mut self, address: IpAddr, now: Duration) {
-        match now < self.minute.0 + MINUTE {
+        match self.minute.1 > 0 && now < self.minute.0 + MINUTE {
             true => self.minute.1 += 1,
             false => self.minute = (now, 1),
         }

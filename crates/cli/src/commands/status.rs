@@ -109,7 +109,7 @@ fn tell_status(status: &Status) {
         }
     }
     match &status.last_drill {
-        Some((at, ago)) => output::line(format_args!("  last good drill {} ({})", at.local(), ago(*ago))),
+        Some((at, since)) => output::line(format_args!("  last good drill {} ({})", at.local(), ago(*since))),
         None => output::line("  no drill yet: `darkslide drill` practises getting photographs back"),
     }
     let limit = status.month_limit.map(|limit| format!(" of {limit}")).unwrap_or_default();

@@ -100,7 +100,7 @@ pub struct Selection {
 
 impl Selection {
     fn options(&self, to: PathBuf) -> Result<RestoreOptions, Refusal> {
-        if self.paths.is_empty() {
+        if self.snapshot.is_empty() || self.paths.is_empty() {
             return Err(Refusal::bad("choose at least one photograph"));
         }
         Ok(RestoreOptions {

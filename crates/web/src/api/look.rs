@@ -23,6 +23,14 @@ fn asked<T>(query: Asked<T>) -> Result<T, Refusal> {
     query.map(|Query(query)| query).map_err(|error| Refusal::bad(error.body_text()))
 }
 
+/// Something has to be named.
+fn named(texts: &[&str]) -> Result<(), Refusal> {
+    match texts.iter().any(|text| text.is_empty()) {
+        true => Err(Refusal::bad("what is asked for has a name: it is empty")),
+        false => Ok(()),
+    }
+}
+
 /// The most lines of any list.
 const MOST: usize = 10_000;
 
@@ -118,7 +126,8 @@ pub struct RunLog {
 #[into_params(parameter_in = Query)]
 pub struct From_ {
     /// The first line that is wanted, counted from 0.
-    from: Option<u32>,
+    #[param(minimum = 0)]
+    from: Option<i32>,
 }
 
 /// A run with its log.
@@ -136,7 +145,8 @@ pub async fn run(
     query: Asked<From_>,
 ) -> Result<Json<RunLog>, Refusal> {
     let Path(id) = path.map_err(|error| Refusal::bad(error.body_text()))?;
-    let from = asked(query)?.from.unwrap_or(0) as usize;
+    let from = asked(query)?.from.unwrap_or(0);
+    let from = usize::try_from(from).map_err(|_| Refusal::bad("`from` counts lines from 0"))?;
     let work = move |engine: Engine| {
         let (row, failures) = engine.run(id)?;
         let lines: Vec<_> = engine.log(id, from).into_iter().take(MOST).collect();
@@ -190,6 +200,7 @@ pub struct Folder {
 )]
 pub async fn files(State(site): State<Arc<Site>>, _: Reader, query: Asked<Folder>) -> Result<Json<Entries>, Refusal> {
     let query = asked(query)?;
+    named(&[&query.snapshot])?;
     let path = Name::from(query.path.as_deref().unwrap_or_default());
     let unlocked = site.clone();
     let work = move |engine: Engine| {
@@ -225,6 +236,7 @@ pub struct Pattern {
 )]
 pub async fn find(State(site): State<Arc<Site>>, _: Reader, query: Asked<Pattern>) -> Result<Json<Entries>, Refusal> {
     let query = asked(query)?;
+    named(&[&query.pattern])?;
     let unlocked = site.clone();
     let work = move |engine: Engine| {
         let identity = unlocked.unlocked.identity(engine.settings())?;
@@ -262,6 +274,7 @@ pub struct Two {
 )]
 pub async fn diff(State(site): State<Arc<Site>>, _: Reader, query: Asked<Two>) -> Result<Json<Entries>, Refusal> {
     let query = asked(query)?;
+    named(&[&query.old, &query.new])?;
     let unlocked = site.clone();
     let work = move |engine: Engine| {
         let identity = unlocked.unlocked.identity(engine.settings())?;

@@ -69,7 +69,7 @@ await accessible("login");
 await shoot("login");
 await page.getByLabel("Password or token").fill("a guess");
 await page.keyboard.press("Enter");
-await page.getByRole("alert").filter({ hasText: "not known" }).waitFor();
+await page.locator(".error", { hasText: "not known" }).waitFor();
 
 // An operator sees at one glance that two copies are too few.
 await logIn(OPERATOR);

@@ -47,7 +47,7 @@ pub fn picture(n: usize, camera: &str, taken: &str) -> Vec<u8> {
     }
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, 70);
-    encoder.add_app_segment(1, &exif(camera, taken)).unwrap();
+    encoder.add_app_segment(1, exif(camera, taken)).unwrap();
     encoder.encode(&pixels, WIDE, TALL, ColorType::Rgb).unwrap();
     out
 }

@@ -24,6 +24,8 @@ fn the_api_is_as_its_document_says() {
         .args(["--exclude-path", "/api/v1/events", "--max-examples", "25", "--seed", "8", "--workers", "1"])
         // A login that is fuzzed makes everybody wait, as it should.
         .args(["--exclude-path", "/api/v1/login"])
+        // What the document allows may still name a snapshot, a job or a card that there is not.
+        .args(["--exclude-checks", "positive_data_acceptance"])
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
