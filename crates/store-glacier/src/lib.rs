@@ -393,6 +393,4 @@ impl Store for VaultStore {
 }
 
 #[cfg(test)]
-mod double;
-#[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! The store over the double: what is put is found, whatever is cut off where; what is asked for is
 //! asked for once; an inventory tells ours from others'.
 
+mod double;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use darkslide_store::{
 };
 use darkslide_words::{Bytes, Clock as _, Count, ObjectName, Span, Temperature, Tier, Time};
 
-use crate::double::{Double, Kept};
+use self::double::{Double, Kept};
 use crate::failure::Failure;
 use crate::{NoSleep, Opening, VaultSettings, VaultStore};
 
