@@ -25,7 +25,7 @@ mod terms;
 mod times;
 mod transfer;
 mod vault;
-mod vault_plans;
+mod vault_policy;
 
 pub use error::PriceError;
 pub use outlook::{WhatIf, forecast, what_if};
@@ -39,9 +39,7 @@ pub use table::PriceTable;
 pub use terms::{Access, Terms, lifecycle_allows, terms, tiers_offered};
 pub use times::{Window, download_time, times, vault_times};
 pub use vault::{is_tree_aligned, retrieval_span};
-pub use vault_plans::{
-    RetrievalPolicy, VaultBackupFacts, VaultRestoreFacts, vault_backup_quote, vault_monthly, vault_restore_quote,
-};
+pub use vault_policy::RetrievalPolicy;
 
 /// Bytes in a GB of storage or retrieval.
 pub(crate) const GIB: f64 = 1_073_741_824.0;

@@ -1,15 +1,12 @@
 //! Quotes for vaults against the bill: two arithmetics and two price lists, written apart.
 
-use darkslide_price::{
-    PriceTable, Quote, RetrievalPolicy, VaultBackupFacts, VaultRestoreFacts, vault_backup_quote, vault_monthly,
-    vault_restore_quote,
-};
+use darkslide_coldsim::Options;
+use darkslide_price::{Line, PriceTable, RetrievalPolicy};
 use darkslide_words::{Bytes, Count, Money, Tier, Time};
 use serde_json::json;
 
 use crate::client::{DAY, HOUR};
 use crate::glacier::{MIB, Vaults, code, sample};
-use darkslide_coldsim::Options;
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "eu-central-1"];
 
@@ -22,8 +19,12 @@ fn vaults(region: &str) -> Vaults {
     vaults
 }
 
-fn holds(what: &str, quote: &Quote, bill: Money) {
-    let (quoted, billed) = (quote.total().usd(), bill.usd());
+fn usd(lines: &[Line]) -> f64 {
+    lines.iter().map(|line| line.amount.usd()).sum()
+}
+
+fn holds(what: &str, quote: &[Line], bill: Money) {
+    let (quoted, billed) = (usd(quote), bill.usd());
     assert!(billed > 0.0 && (quoted - billed).abs() <= 0.01 * billed, "{what}: quoted {quoted}, billed {billed}");
 }
 
@@ -52,22 +53,12 @@ fn a_retrieval_costs_what_was_quoted_at_each_tier() {
                 let range = if n % 4 == 0 { (0, pack) } else { (part, 2 * part) };
                 bytes += range.1 - range.0;
                 let range = format!("{}-{}", range.0, range.1 - 1);
-                vaults.job(&json!({ "Type": "archive-retrieval", "ArchiveId": id, "Tier": name(tier), "RetrievalByteRange": range }));
+                vaults.job(&json!({
+                    "Type": "archive-retrieval", "ArchiveId": id, "Tier": name(tier), "RetrievalByteRange": range,
+                }));
             }
-            let facts = VaultRestoreFacts {
-                tier,
-                jobs: Count(100),
-                bytes: Bytes(bytes),
-                largest: Bytes(pack),
-                download_bytes: Bytes(0),
-                egress_used_this_month: Bytes(0),
-                policy: RetrievalPolicy::None,
-            };
-            holds(
-                &format!("{region} {tier}"),
-                &vault_restore_quote(&prices, &facts).unwrap(),
-                vaults.bench.sim.bill().total,
-            );
+            let quote = prices.vault_retrieval(tier, Count(100), Bytes(bytes)).unwrap();
+            holds(&format!("{region} {tier}"), &quote, vaults.bench.sim.bill().total);
         }
     }
 }
@@ -80,28 +71,16 @@ fn a_backup_and_the_months_after_it_cost_what_was_quoted() {
         for n in 0..20 {
             vaults.bench.sim.add_hollow_archive("photos", &n.to_string(), 500_000_000).unwrap();
         }
-        let mut facts = VaultBackupFacts {
-            archives: Count(20),
-            multipart: Count(0),
-            parts: Count(0),
-            bytes: Bytes(10_000_000_000),
-        };
-        holds("uploads", &vault_backup_quote(&prices, &facts).once, vaults.bench.sim.bill().total);
+        holds("uploads", &prices.vault_upload(Count(20)), vaults.bench.sim.bill().total);
         vaults.bench.sim.reset_bill();
         vaults.bench.advance(30 * DAY);
-        holds("a month", &vault_monthly(&prices, facts.archives, facts.bytes), vaults.bench.sim.bill().total);
-        // One in parts, by real calls.
+        let month = prices.vault_storage(Count(20), Bytes(10_000_000_000));
+        holds("a month", &month, vaults.bench.sim.bill().total);
+        // In three parts: two requests more.
         vaults.bench.sim.reset_bill();
-        let bytes = sample(2 * MIB + 1);
-        crate::vaults::upload_in_parts(&vaults, &bytes, 1);
-        facts = VaultBackupFacts {
-            archives: Count(1),
-            multipart: Count(1),
-            parts: Count(3),
-            bytes: Bytes(bytes.len() as u64),
-        };
+        crate::vaults::upload_in_parts(&vaults, &sample(2 * MIB + 1), 1);
         let bill = vaults.bench.sim.bill();
-        holds("parts", &vault_backup_quote(&prices, &facts).once, bill.amount_of("vault upload requests"));
+        holds("parts", &prices.vault_upload(Count(5)), bill.amount_of("vault upload requests"));
     }
 }
 
@@ -113,15 +92,13 @@ fn early_deletion_costs_what_was_quoted() {
     vaults.bench.advance(20 * DAY);
     vaults.bench.sim.reset_bill();
     assert_eq!(vaults.delete(&id).status, 204);
-    let mut quote = prices.quote();
-    quote.lines = prices.vault_early_deletion(Count(1), Bytes(10_000_000_000), 20);
-    // The quote counts months of 730 hours; June has 720.
+    let quoted = usd(&prices.vault_early_deletion(Count(1), Bytes(10_000_000_000), 20));
     let billed = vaults.bench.sim.bill().total.usd();
-    let quoted = quote.total().usd();
+    // The quote counts months of 730 hours; June has 720.
     assert!((quoted / billed - 720.0 / 730.0).abs() < 1e-3, "quoted {quoted}, billed {billed}");
 }
 
-/// What the quote says of a policy is what the vault does: as many jobs at once as fit, no more.
+/// What a quote says of a policy is what the vault does: as many jobs at once as fit, no more.
 #[test]
 fn a_policy_lets_through_what_the_quote_counts_on() {
     let vaults = vaults("us-east-1");
@@ -148,17 +125,9 @@ fn a_policy_lets_through_what_the_quote_counts_on() {
     }
     let quoted = policy.duration(Tier::Standard, Bytes(25 * pack)).unwrap().as_secs();
     assert_eq!(quoted, rounds * 5 * HOUR, "{rounds} rounds");
-    let facts = VaultRestoreFacts {
-        tier: Tier::Standard,
-        jobs: Count(25),
-        bytes: Bytes(25 * pack),
-        largest: Bytes(pack),
-        download_bytes: Bytes(0),
-        egress_used_this_month: Bytes(0),
-        policy,
-    };
     let prices = PriceTable::builtin().region("us-east-1").unwrap();
+    let quote = prices.vault_retrieval(Tier::Standard, Count(25), Bytes(25 * pack)).unwrap();
     let bill = vaults.bench.sim.bill();
     let retrieved = bill.amount_of("vault retrieval, standard") + bill.amount_of("vault retrieval requests, standard");
-    holds("what was refused cost nothing", &vault_restore_quote(&prices, &facts).unwrap(), retrieved);
+    holds("what was refused cost nothing", &quote, retrieved);
 }
