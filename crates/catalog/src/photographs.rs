@@ -33,6 +33,7 @@ CREATE INDEX photographs_camera ON photographs (camera, taken, id);
 CREATE INDEX photographs_lens ON photographs (lens, taken, id);
 CREATE INDEX photographs_type ON photographs (type, taken, id);
 CREATE INDEX photographs_rating ON photographs (rating, taken, id) WHERE rating IS NOT NULL;
+CREATE INDEX photographs_folder ON photographs (folder, taken, id);
 CREATE INDEX photographs_hash ON photographs (hash);
 CREATE INDEX photographs_sidecar ON photographs (sidecar) WHERE sidecar IS NOT NULL;
 CREATE INDEX photographs_preview ON photographs (job, preview);

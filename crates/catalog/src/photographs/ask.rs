@@ -174,20 +174,13 @@ impl Catalog {
         }
         if let Some((heat, rank)) = &query.heat {
             self.heat(heat)?;
-            asked.and(
-                "(SELECT coalesce(max(coalesce(h.rank, usual.rank)), usual.rank) FROM temp.heat_usual usual
+            let ranked = "(SELECT coalesce(max(coalesce(h.rank, usual.rank)), usual.rank) FROM temp.heat_usual usual
                   LEFT JOIN photograph_packs pp ON pp.photograph = photographs.id
-                  LEFT JOIN temp.heat h ON h.pack = pp.pack) = ?",
-                i64::from(*rank),
-            );
-            if *rank != heat.usual {
-                // Few have it: found by their packs, not by looking at all.
-                asked.and(
-                    "id IN (SELECT pp.photograph FROM temp.heat h JOIN photograph_packs pp ON pp.pack = h.pack
-                     WHERE h.rank = ?)",
-                    i64::from(*rank),
-                );
-            }
+                  LEFT JOIN temp.heat h ON h.pack = pp.pack)";
+            // Few are not as usual, and they are found by their packs: nobody else is looked at closely.
+            let others = "(SELECT pp.photograph FROM temp.heat h JOIN photograph_packs pp ON pp.pack = h.pack)";
+            let (not, or) = if *rank == heat.usual { ("NOT ", "OR") } else { ("", "AND") };
+            asked.and(&format!("(id {not}IN {others} {or} {ranked} = ?)"), i64::from(*rank));
         }
         Ok(asked)
     }

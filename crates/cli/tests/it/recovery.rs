@@ -10,7 +10,7 @@ use crate::library::{edit_strange, strange, wholly_new};
 use crate::trees::{Same, assert_same, files, walk};
 
 /// The formats of the past, each with a repository that stays readable forever.
-const FROZEN: [&str; 1] = ["format-1"];
+const FROZEN: [&str; 2] = ["format-1", "format-1-previews"];
 
 fn inode(path: &Path) -> u64 {
     fs::metadata(path).unwrap().ino()
@@ -70,6 +70,13 @@ fn stock_tools_open_every_pack() {
             assert!(listed.status.success(), "{}: {}", object.display(), String::from_utf8_lossy(&listed.stderr));
             assert!(!listed.stdout.is_empty(), "{} is an empty tar", object.display());
         }
+    }
+    for object in world.objects(&["previews"]) {
+        let opened = world.program("age").args(["-d", "-i", "identity.txt"]).arg(&object).output().unwrap();
+        fs::write(world.path("previews.tar"), &opened.stdout).unwrap();
+        let listed = world.program("tar").args(["tf", "previews.tar"]).output().unwrap();
+        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+        assert!(listed.status.success() && text.trim_end().ends_with(".json"), "{}: {text}", object.display());
     }
     let out = world.path("out");
     fs::create_dir(&out).unwrap();
@@ -132,6 +139,12 @@ fn frozen_repositories_stay_readable() {
         for check in ["audit", "audit --identity identity.txt", "scrub --all", "scrub --all --identity identity.txt"] {
             world.run(check).exits(0);
         }
+        let fetched: serde_json::Value =
+            serde_json::from_str(&world.run("previews fetch --identity identity.txt --json").exits(0).out).unwrap();
+        let photographs = if folder == "format-1" { "0" } else { "2" };
+        let thumbnails = if folder == "format-1" { "0" } else { "1" };
+        assert!(fetched["photographs"].as_str() >= Some(photographs), "{folder}: {fetched}");
+        assert_eq!(fetched["thumbnails"].as_str(), Some(thumbnails), "{folder}: {fetched}");
         world.recover("packs", "from-packs");
         check_sums(&sums, &world.path("from-packs"));
     }
