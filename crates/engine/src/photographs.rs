@@ -235,6 +235,9 @@ fn span(text: &str) -> Result<(i64, i64), EngineError> {
     let mut parts = text.split('-').map(str::parse::<i16>);
     let mut next = || parts.next().transpose().map_err(|_| bad());
     let (year, month, day) = (next()?.ok_or_else(bad)?, next()?, next()?);
+    if next()?.is_some() {
+        return Err(bad());
+    }
     let small = |n: Option<i16>| i8::try_from(n.unwrap_or(1)).map_err(|_| bad());
     let from = jiff::civil::Date::new(year, small(month)?, small(day)?).map_err(|_| bad())?;
     let step = match (month, day) {
