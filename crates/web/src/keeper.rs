@@ -1,16 +1,18 @@
 //! Thaws go on by themselves: a thread that does the next step of each as soon as it is due, if it
 //! has what opens photographs. A thaw is rows, so a restart loses nothing.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use darkslide_engine::words::Time;
 use darkslide_engine::{ColdRestore, ThawState};
 
 use crate::site::Site;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(5);
-/// Between two steps of a thaw whose last one failed.
+/// Between two steps of a thaw at the least.
 const AGAIN: Duration = Duration::from_secs(300);
 
 /// Begins it.
@@ -18,7 +20,7 @@ pub fn keep(site: &Arc<Site>) {
     let site = site.clone();
     // Without a thread thaws go on by hand: `darkslide thaw wait`.
     let _ = std::thread::Builder::new().name("thaws".into()).spawn(move || {
-        let mut last = std::collections::HashMap::new();
+        let mut last = HashMap::new();
         let mut waited = LOOK;
         while !*site.stopping.borrow() {
             if waited >= LOOK {
@@ -31,15 +33,23 @@ pub fn keep(site: &Arc<Site>) {
     });
 }
 
-fn go_on(site: &Arc<Site>, last: &mut std::collections::HashMap<i64, Duration>) {
+/// `last` remembers of each thaw when it was last looked at and when it is due again: what a thaw says
+/// of itself is counted from now on, and so never due.
+fn go_on(site: &Arc<Site>, last: &mut HashMap<i64, (Duration, Time)>) {
     let Ok(engine) = site.means.engine() else { return };
     let (Ok(thaws), Ok(Some(_))) = (engine.thaws(), site.unlocked.identity(engine.settings())) else { return };
-    let now = site.now();
+    let (now, elapsed) = (site.now(), site.elapsed());
     for thaw in thaws.into_iter().filter(|thaw| thaw.row.state == ThawState::Open) {
-        let soon = last.get(&thaw.id).is_some_and(|at| site.elapsed().saturating_sub(*at) < AGAIN);
-        let is_due = thaw.progress.next_step_at.is_none_or(|at| at <= now) || thaw.progress.warm.packs.0 > 0;
-        if is_due && !soon {
-            last.insert(thaw.id, site.elapsed());
+        let is_due = match last.get(&thaw.id) {
+            None => true,
+            Some((at, due)) => {
+                let is_ready = now >= *due || thaw.progress.warm.packs.0 > 0;
+                is_ready && elapsed.saturating_sub(*at) >= AGAIN
+            }
+        };
+        if is_due {
+            let next = thaw.progress.next_step_at.unwrap_or(now.plus(AGAIN));
+            last.insert(thaw.id, (elapsed, next));
             // If one goes on already, that one does it.
             let _ = step(site, thaw.id);
         }
