@@ -1,8 +1,9 @@
-//! What a repair costs: listings, downloads from one store, uploads to another; by the same prices
+//! What a repair costs: listings, configurations looked at, downloads from one store, uploads to another; by the same prices
 //! that hold it to its limits.
 
+use darkslide_format::names::{self, Kind};
 use darkslide_price::{Line, PriceError, Prices};
-use darkslide_words::{Bytes, Count, Money, StorageClass, Temperature};
+use darkslide_words::{Bytes, Count, Money, ObjectName, StorageClass, Temperature};
 
 use super::survey::Survey;
 use super::{Cure, RepairPlan, execute};
@@ -33,6 +34,9 @@ pub fn cost(survey: &Survey<'_>, plan: &RepairPlan) -> Result<Option<Money>, Eng
         if let Some(prices) = book.by_store.get(&shelf.label) {
             let pages = (shelf.listed.len() as u64).div_ceil(LIST_PAGE).max(1);
             total += sum(prices.list(Count(pages + LISTINGS_MORE)));
+            let is_config = |name: &&ObjectName| names::parse(name).is_some_and(|p| p.kind == Kind::Config);
+            let configs = shelf.listed.keys().filter(is_config).count();
+            total += sum(prices.get(&StorageClass::Standard, Count(configs as u64))?);
         }
     }
     for mend in &plan.mends {
