@@ -143,6 +143,10 @@ pub(crate) fn photograph(row: &Row<'_>) -> Result<PhotographRow, CatalogError> {
     })
 }
 
+/// Makes what is shown of a photograph: of its row, what the preview of its content says, and what that of its
+/// sidecar says.
+pub type ShowPhotograph<'a> = dyn Fn(&PhotographRow, Option<&[u8]>, Option<&[u8]>) -> Shown + 'a;
+
 impl Catalog {
     /// Whether files or previews changed since the photographs' rows were made.
     pub fn photographs_stale(&self) -> Result<Stale, CatalogError> {
@@ -278,11 +282,7 @@ impl Catalog {
 
     /// Settles what stale photographs show: `show` makes it of the row, of what the preview of its content
     /// says, and of what that of its sidecar says. At most so many in one transaction; how many there were.
-    pub fn refresh_photographs(
-        &self,
-        most: usize,
-        show: &dyn Fn(&PhotographRow, Option<&[u8]>, Option<&[u8]>) -> Shown,
-    ) -> Result<usize, CatalogError> {
+    pub fn refresh_photographs(&self, most: usize, show: &ShowPhotograph<'_>) -> Result<usize, CatalogError> {
         let stale: Vec<PhotographRow> = {
             let mut query = self
                 .conn

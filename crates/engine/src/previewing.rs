@@ -78,14 +78,17 @@ impl PreviewSettings {
     }
 }
 
+/// Thumbnails, and those that wait to be kept.
+type Kept = (Thumbnails, Vec<(ContentHash, Vec<u8>)>);
+
 /// Keeps the thumbnails of a backup, a few at a time.
 pub(crate) struct Keeping {
-    kept: Mutex<(Thumbnails, Vec<(ContentHash, Vec<u8>)>)>,
+    kept: Mutex<Kept>,
     day: i64,
 }
 
 impl Keeping {
-    fn flush((thumbnails, waiting): &mut (Thumbnails, Vec<(ContentHash, Vec<u8>)>), day: i64) {
+    fn flush((thumbnails, waiting): &mut Kept, day: i64) {
         let all: Vec<(ContentHash, &[u8])> = waiting.iter().map(|(hash, jpeg)| (*hash, &jpeg[..])).collect();
         // A thumbnail that is not kept here is in the repository.
         let _ = thumbnails.keep(&all, day);
@@ -300,7 +303,6 @@ fn look_through(
         }
         Ok(if cancelled { Descend::Over } else { Descend::Into })
     })?;
-    drop(pages);
     if cancelled {
         return Err(EngineError::Snapshot(darkslide_snapshot::SnapshotError::Cancelled));
     }

@@ -212,7 +212,7 @@ const before = await text.inputValue();
 await text.fill(`${before}\n[budget]\nper_mont = "1"\n`);
 await page.getByRole("button", { name: "Check" }).click();
 await page.getByRole("alert").filter({ hasText: "per_month" }).waitFor();
-await text.fill(before.replace("nightly 02:00", "nightly 03:00"));
+await text.fill(before.replace(/(# A job of its own\.[\s\S]*)nightly 02:00/, "$1nightly 03:00"));
 await page.getByRole("button", { name: "Save" }).click();
 await page.getByText("Kept.").waitFor();
 await open("/settings");

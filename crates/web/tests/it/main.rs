@@ -1,5 +1,7 @@
 //! Tests of the page as a whole.
 
+#![allow(clippy::unwrap_used)]
+
 mod browser;
 mod exposition;
 mod metrics;
