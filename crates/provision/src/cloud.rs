@@ -213,31 +213,6 @@ pub enum Contents {
     Unknown(String),
 }
 
-/// How far the lock of a vault is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct VaultLock {
-    /// Its policy.
-    pub policy: Value,
-    /// In the 24 hours of trying it out, or for ever.
-    pub state: LockState,
-    /// When the trying out ends.
-    pub expires: Option<Time>,
-}
-
-/// How far the lock of a vault is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LockState {
-    /// Tried out: ends by itself after 24 hours, or by abort.
-    InProgress,
-    /// For ever.
-    Locked,
-}
-
-/// The token that completes a vault's lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LockId(pub String);
-
 /// One question to the policy simulator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Question {
@@ -360,16 +335,8 @@ pub trait Cloud: Send + Sync {
         questions: &[Question],
         resource_policy: Option<&Value>,
     ) -> Result<Vec<Decision>, CloudError>;
-
-    /// How far a vault's lock is; nothing where there is none.
-    fn vault_lock(&self, vault: &VaultName) -> Result<Option<VaultLock>, CloudError>;
-
-    /// Begins to try out a lock. One call.
-    fn vault_lock_begin(&self, vault: &VaultName, policy: &Value) -> Result<LockId, CloudError>;
-
-    /// Makes it permanent. One call; it cannot be undone.
-    fn vault_lock_complete(&self, vault: &VaultName, id: &LockId) -> Result<(), CloudError>;
-
-    /// Ends the trying out. One call.
-    fn vault_lock_abort(&self, vault: &VaultName) -> Result<(), CloudError>;
 }
+
+/// AWS, and a way to try keys out.
+pub trait Hands: Cloud + crate::keys::KeyProver {}
+impl<T: Cloud + crate::keys::KeyProver> Hands for T {}

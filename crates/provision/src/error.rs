@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cloud::CloudError;
+use crate::cloud::{CloudError, Thing};
 use crate::desired::NameError;
 
 /// Why nothing more was done to the account.
@@ -58,6 +58,28 @@ pub enum ProvisionError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// A key's file could not be read or moved.
+    #[error("{}: {source}", path.display())]
+    KeyFile {
+        /// Which.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A setting is not what it was when the plan was made.
+    #[error("{what} has changed since the plan was made; make the plan again and look at it")]
+    Moved {
+        /// Which.
+        what: String,
+    },
+    /// A bucket or vault is not empty.
+    #[error("{thing} holds {what}: it was not touched")]
+    HoldsData {
+        /// Which.
+        thing: String,
+        /// What.
+        what: String,
+    },
     /// There is something at the place for a key's file.
     #[error("{} exists and holds another key; move it away, or name another `keys` folder in [cloud]", path.display())]
     KeyFileTaken {
@@ -92,4 +114,14 @@ pub enum ProvisionError {
         /// What was tried.
         why: String,
     },
+}
+
+impl ProvisionError {
+    /// Amazon Glacier's refusal of new customers gets words of its own.
+    pub(crate) fn of(error: CloudError, thing: &Thing) -> Self {
+        match error.code() {
+            Some("NoLongerSupportedException") => Self::NoVaults { thing: thing.to_string() },
+            _ => Self::Cloud(error),
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::desired::{Desired, IdentityKind};
+use crate::desired::{Desired, IdentityKind, Mfa, NasProgram, VaultDesired, VaultName};
 
 /// The document of an identity.
 pub fn document(identity: IdentityKind, desired: &Desired) -> Value {
@@ -49,10 +49,41 @@ pub fn boundary(desired: &Desired) -> Value {
 }
 
 /// Who may take on a role.
-pub fn trust(desired: &Desired, trusted: &[String]) -> Value {
+pub fn trust(desired: &Desired, trusted: &[String], mfa: Mfa) -> Value {
     let root = vec![format!("arn:{}:iam::{}:root", desired.partition(), desired.account)];
     let who = if trusted.is_empty() { &root[..] } else { trusted };
+    let mut statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": who}});
+    if mfa == Mfa::Required {
+        statement["Condition"] = json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}});
+    }
+    json!({"Version": "2012-10-17", "Statement": [statement]})
+}
+
+/// The vault's access policy, where it is to have one. Sids begin with `Darkslide`.
+pub fn vault_access(desired: &Desired, vault: &VaultDesired) -> Option<Value> {
+    Some(young(desired, &vault.name, vault.keep_days?))
+}
+
+/// The policy of a vault's lock, where it is to have one.
+pub fn vault_lock(desired: &Desired, vault: &VaultDesired) -> Option<Value> {
+    Some(young(desired, &vault.name, vault.lock_days?))
+}
+
+fn young(desired: &Desired, vault: &VaultName, days: u32) -> Value {
     json!({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": who},
+        "Sid": "DarkslideKeepYoung", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "glacier:DeleteArchive",
+        "Resource": desired.vault_arn(vault),
+        "Condition": {"NumericLessThan": {"glacier:ArchiveAgeInDays": days.to_string()}},
+    }]})
+}
+
+/// What a NAS program needs.
+pub fn nas(desired: &Desired, program: &NasProgram) -> Value {
+    let resource = match program {
+        NasProgram::QnapGlacier { vault } => desired.vault_arn(vault),
+        NasProgram::HyperBackup { bucket } => format!("arn:{}:s3:::{bucket}", desired.partition()),
+    };
+    json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Action": ["glacier:DescribeVault", "s3:ListBucket"], "Resource": resource,
     }]})
 }
