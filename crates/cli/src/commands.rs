@@ -2,6 +2,8 @@
 
 mod browse;
 mod check;
+mod cloud;
+mod cloud_first;
 mod cold;
 mod coldsim;
 mod config;
@@ -75,6 +77,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Schedule(args) => jobs::schedule(config, &args),
         Command::Daemon(args) => daemon::run(config, &args),
         Command::Logs(args) => logs::logs(config, &args),
+        Command::Cloud(command) => cloud::cloud(config, command),
         Command::Notify(command) => notify::notify(config, command),
     }
 }

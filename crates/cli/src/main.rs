@@ -7,12 +7,14 @@
 
 mod args;
 mod buckets;
+mod cloud_opener;
 mod commands;
 mod confirm;
 mod demo;
 mod keyfile;
 mod output;
 mod progress;
+mod shown_keys;
 mod wiring;
 
 use clap::Parser as _;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use darkslide_engine::words::{Clock, SystemClock};
-use darkslide_engine::{Engine, EngineError, StoreOpener, StoreSettings};
+use darkslide_engine::{CloudOpener, Engine, EngineError, StoreOpener, StoreSettings};
 use darkslide_store::{Store, StoreError};
 use darkslide_store_dir::DirStore;
 
-use crate::buckets;
+use crate::{buckets, cloud_opener};
 
 /// Makes directory stores and buckets.
 pub struct Opener;
@@ -27,6 +27,10 @@ impl StoreOpener for Opener {
             Some(path) => Ok(Arc::new(DirStore::open(path, &*clock())?.with_parity(settings.parity_percent()))),
             None => Ok(Arc::new(buckets::open(settings)?)),
         }
+    }
+
+    fn cloud(&self) -> Option<&dyn CloudOpener> {
+        Some(&cloud_opener::Aws)
     }
 }
 

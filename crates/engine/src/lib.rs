@@ -9,6 +9,8 @@ mod backup;
 mod browse;
 mod catalogs;
 mod check;
+mod cloud;
+mod cloud_settings;
 mod cold_checksums;
 mod cold_world;
 mod conditions;
@@ -63,6 +65,10 @@ pub use backup::{BackupDone, BackupOptions};
 pub use browse::{Found, Line, Recursive, SnapshotInfo};
 pub use catalogs::CatalogInfo;
 pub use check::CheckOptions;
+pub use cloud::{CloudAccess, CloudOpener, CloudSetup};
+pub use cloud_settings::{
+    BoundarySetting, CloudSettings, InventorySetting, LockSetting, NasKind, NasSetting, VaultSetting,
+};
 pub use cold_world::{ColdWorld, Inventory};
 pub use daemon::{Daemon, Ended, Hands, INSERTION, OnlyDaemon, Order, TURN_MAX, Turn};
 pub use darkslide_audit::{Finding, Report, Rotated, Rotation, Sample, Severity, Sums};
@@ -76,6 +82,7 @@ pub use darkslide_ingest::mhl::{MhlFinding, MhlReport};
 pub use darkslide_ingest::{Card, CardState, IngestPlan, Ingested, Verdict, Volume};
 pub use darkslide_mirror::{Agrees, Brake, Healed, MirrorPlan, Mirrored, Rot, Verified};
 pub use darkslide_notify::Delivery;
+pub use darkslide_provision as provision;
 pub use darkslide_restore::{Casualty, Existing, RestorePlan, Restored};
 pub use darkslide_snapshot::{DEFAULT_EXCLUDES, Failure};
 pub use darkslide_words as words;
@@ -97,6 +104,7 @@ pub use manual::{Key, explain, keys, nearest};
 pub use notify_settings::{ChannelKind, HookSettings, NotifySettings};
 pub use notifying::{ChannelInfo, Dispatcher, StopSign};
 pub use owner::{RecipientInfo, WriterInfo};
+pub use pricing::builtin_prices;
 pub use pruning::{PruneDone, PruneOptions};
 pub use repair::{Cure, Harm, Hopeless, Mend, RepairOptions, RepairPlan, Repaired, Unprotected};
 pub use restoring::RestoreOptions;
@@ -119,7 +127,7 @@ pub use costs::{CostReport, StoreCost};
 pub use darkslide_audit::prune::{Act, EarlyDeletion, PrunePlan, Pruned, Unit, Wait, Waiting};
 pub use darkslide_audit::retention::{Author, Fate, Judged, Period, RetentionPlan, Rules, SnapshotFacts, Vouched};
 pub use darkslide_catalog::{LedgerRow, RunOrigin, RunOutcome, RunRow, ThawState};
-pub use darkslide_price::{Line as PriceLine, Quote};
+pub use darkslide_price::{Holding as PriceHolding, Line as PriceLine, Quote};
 pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
 pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
 
@@ -148,6 +156,10 @@ pub trait StoreOpener: Send + Sync {
     fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError>;
     /// Opens a place that exists.
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError>;
+    /// Reaches the account behind the buckets; nothing where there is none.
+    fn cloud(&self) -> Option<&dyn CloudOpener> {
+        None
+    }
 }
 
 /// A configured Darkslide.

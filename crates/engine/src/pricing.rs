@@ -30,6 +30,11 @@ pub fn classes_of(settings: &StoreSettings) -> [StorageClass; 3] {
     ]
 }
 
+/// A region's prices out of the built-in table.
+pub fn builtin_prices(region: &str) -> Result<Prices, EngineError> {
+    Ok(PriceTable::builtin().region(region)?)
+}
+
 impl Engine {
     /// Reads the price table; the configured one or the built-in one.
     pub fn price_table(&self) -> Result<PriceTable, EngineError> {

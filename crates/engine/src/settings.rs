@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::store_settings::{parse_bits, parse_bytes};
 use crate::{
-    CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings, KeepSettings, LogSettings,
-    MirrorSettings, NotifySettings, PruneSettings, SafeSettings, StoreSettings, job_settings, notify_settings,
+    CloudSettings, CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings,
+    KeepSettings, LogSettings, MirrorSettings, NotifySettings, PruneSettings, SafeSettings, StoreSettings,
+    job_settings, notify_settings,
 };
 
 /// The configuration file.
@@ -65,6 +66,9 @@ pub struct Settings {
     /// The line to the outside.
     #[serde(default, skip_serializing_if = "NetworkSettings::is_empty")]
     pub network: NetworkSettings,
+    /// What shall be in the AWS account.
+    #[serde(default, skip_serializing_if = "CloudSettings::is_empty")]
+    pub cloud: CloudSettings,
 }
 
 /// Hard limits: checked before each request that costs money.
@@ -197,7 +201,7 @@ impl Settings {
                 return Some(format!("two [[mirror]] are called `{}`", mirror.name));
             }
         }
-        if let Some(problem) = self.ingest.problem().or_else(|| self.logs.problem()) {
+        if let Some(problem) = self.ingest.problem().or_else(|| self.logs.problem()).or_else(|| self.cloud.problem()) {
             return Some(problem);
         }
         let keep = self.backups.iter().find_map(|backup| backup.keep.problem(&backup.name));

@@ -25,6 +25,9 @@ pub struct StoreSettings {
     /// Profile of the shared AWS files with which this machine writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// File with this machine's key, in the form of `~/.aws/credentials`, instead of a profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<PathBuf>,
     /// Profile for forget and prune: the only one that may delete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pruner_profile: Option<String>,
@@ -169,22 +172,34 @@ impl StoreSettings {
 
     /// With a directory's path made absolute.
     pub(crate) fn absolute(&self, resolve: impl Fn(&Path) -> PathBuf) -> Self {
-        Self { path: self.path.as_deref().map(resolve), ..self.clone() }
+        Self {
+            path: self.path.as_deref().map(&resolve),
+            credentials: self.credentials.as_deref().map(&resolve),
+            ..self.clone()
+        }
     }
 
     /// As who reads: with the identity that may thaw.
     pub(crate) fn for_reading(&self) -> Self {
-        Self { profile: self.reader_profile.clone().or_else(|| self.profile.clone()), ..self.clone() }
+        self.as_profile(&self.reader_profile)
+    }
+
+    /// As another identity, where one is named.
+    fn as_profile(&self, other: &Option<String>) -> Self {
+        match other {
+            Some(profile) => Self { profile: Some(profile.clone()), credentials: None, ..self.clone() },
+            None => self.clone(),
+        }
     }
 
     /// As who forgets and prunes.
     pub(crate) fn for_pruning(&self) -> Self {
-        Self { profile: self.pruner_profile.clone().or_else(|| self.profile.clone()), ..self.clone() }
+        self.as_profile(&self.pruner_profile)
     }
 
     /// As who audits.
     pub(crate) fn for_auditing(&self) -> Self {
-        Self { profile: self.auditor_profile.clone().or_else(|| self.profile.clone()), ..self.clone() }
+        self.as_profile(&self.auditor_profile)
     }
 
     /// Parity of each object, in percent; 0 where it is switched off.
@@ -197,6 +212,7 @@ impl StoreSettings {
         let only_buckets = self.endpoint.is_some()
             || self.region.is_some()
             || self.profile.is_some()
+            || self.credentials.is_some()
             || self.auditor_profile.is_some()
             || self.pruner_profile.is_some()
             || self.class.is_some()
@@ -212,6 +228,9 @@ impl StoreSettings {
         match (&self.path, &self.url) {
             (None, None) => Some("a [[store]] needs a `path` or a `url`".into()),
             (Some(_), Some(_)) => Some("a [[store]] has a `path` or a `url`, not both".into()),
+            (None, Some(_)) if self.profile.is_some() && self.credentials.is_some() => {
+                Some(format!("the store {} has a `profile` and `credentials`: one of them is enough", self.label()))
+            }
             (None, Some(url)) if !url.starts_with("s3://") => {
                 Some(format!("the store `{url}` is no s3://bucket/prefix"))
             }

@@ -1,6 +1,9 @@
 //! Which commands were asked for JSON.
 
-use super::{CardCommand, Cli, Command, ConfigCommand, Key, NotifyCommand, Quote, StoreCommand, ThawCommand, Writer};
+use super::{
+    CardCommand, Cli, CloudCommand, Command, ConfigCommand, Key, NotifyCommand, Quote, StoreCommand, ThawCommand,
+    Writer,
+};
 
 impl Cli {
     /// True if the user wants JSON.
@@ -39,6 +42,9 @@ impl Cli {
             Command::Config(ConfigCommand::Explain(a)) => a.json.json,
             Command::Notify(NotifyCommand::Test(a)) => a.json.json,
             Command::Notify(NotifyCommand::List(json)) => json.json,
+            Command::Cloud(CloudCommand::Plan(json) | CloudCommand::Verify(json)) => json.json,
+            Command::Cloud(CloudCommand::Apply(a) | CloudCommand::Destroy(a)) => a.json.json,
+            Command::Cloud(CloudCommand::Rotate(a)) => a.json.json,
             _ => false,
         }
     }

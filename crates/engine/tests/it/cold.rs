@@ -108,6 +108,7 @@ impl Cold {
 
     fn init(&self, stores: Vec<StoreSettings>) -> Engine {
         let options = InitOptions {
+            cloud: Default::default(),
             config: self.path("darkslide.toml"),
             library: self.path("library"),
             stores,
