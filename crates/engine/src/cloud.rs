@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use darkslide_price::{Holding, Prices};
 use darkslide_provision::apply::Watcher;
-use darkslide_provision::desired::{BucketDesired, IamName, Region};
+use darkslide_provision::desired::{BucketDesired, IamName, Region, Transport};
 use darkslide_provision::verify::{Probe, ProbeOpener, Verified, verify};
 use darkslide_provision::{
     Applied, CloudError, Desired, Hands, IdentityKind, KeyKeeper, Plan, Pricing, Purpose, Rotated, observe,
@@ -58,13 +58,15 @@ impl CloudSetup {
     ) -> Result<Self, EngineError> {
         let access = access(settings, store)?;
         let hands = opener.open(&access).map_err(darkslide_provision::ProvisionError::from)?;
+        let plain = access.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
         let region = Region::new(access.region).map_err(darkslide_provision::ProvisionError::from)?;
         let account = match &settings.account {
             Some(account) => account.clone(),
             None => hands.caller().map_err(darkslide_provision::ProvisionError::from)?.account,
         };
         let desired = settings.desired(store, account, region, &owner_tag(store, repository));
-        let desired = desired.map_err(darkslide_provision::ProvisionError::from)?;
+        let mut desired = desired.map_err(darkslide_provision::ProvisionError::from)?;
+        desired.transport = if plain { Transport::Plain } else { Transport::Tls };
         Ok(Self { hands, desired, prices, holdings: Vec::new() })
     }
 

@@ -42,6 +42,19 @@ pub struct Desired {
     pub retrieval: Option<RetrievalLimit>,
     /// An alarm on the account's bill.
     pub budget: Option<BudgetAlarm>,
+    /// How the server is reached.
+    pub transport: Transport,
+}
+
+/// How the server is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// Over TLS, as always at Amazon's: the bucket refuses everything else.
+    #[default]
+    Tls,
+    /// In the clear: another server on this machine or network, which would refuse everything.
+    Plain,
 }
 
 impl Desired {
@@ -60,6 +73,7 @@ impl Desired {
             nas: Vec::new(),
             retrieval: None,
             budget: None,
+            transport: Transport::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cloud::{Aspect, Item, Thing};
 use crate::desired::{
     Boundary, BucketDesired, Desired, Encryption, Form, Identity, LockMode, Namespace, NasUser, RetrievalLimit,
-    VaultDesired,
+    Transport, VaultDesired,
 };
 use crate::policy;
 
@@ -16,6 +16,8 @@ use crate::policy;
 pub(crate) const OUR_ID: &str = "darkslide-";
 /// Sids of our statements in policies of resources begin so.
 pub(crate) const OUR_SID: &str = "Darkslide";
+/// Sids of the statements that demand TLS begin so.
+const TLS_SID: &str = "DarkslideTls";
 /// The tag that tells which key of a user was handed over.
 pub(crate) const KEY_TAG: &str = "darkslide-key";
 /// The tag that tells which key a handed over one has taken the place of.
@@ -112,8 +114,8 @@ fn bucket_wants(desired: &Desired, bucket: &BucketDesired, list: &mut List) {
         };
         list.add(&thing, Aspect::Lock, json!({"mode": mode, "days": lock.days}), "no version goes before its days");
     }
-    if let Some(policy) = policy::bucket(desired) {
-        list.add(&thing, Aspect::Policy, policy, "no request without TLS");
+    if let Some(policy) = bucket_policy(desired) {
+        list.add(&thing, Aspect::Policy, policy, "what nobody may do, whatever his own policy says");
     }
     list.add(&thing, Aspect::Lifecycle, lifecycle(bucket), "unfinished uploads and old versions do not pile up");
     if let Some(tiering) = &bucket.tiering {
@@ -139,6 +141,19 @@ fn bucket_wants(desired: &Desired, bucket: &BucketDesired, list: &mut List) {
     if let Some(state) = notifications(desired, bucket) {
         list.add(&thing, Aspect::Notifications, state, "a finished thaw is told, not asked for");
     }
+}
+
+/// The bucket's policy; without its demand for TLS where there is none.
+fn bucket_policy(desired: &Desired) -> Option<Value> {
+    let mut policy = policy::bucket(desired)?;
+    if desired.transport == Transport::Plain {
+        let statements = policy["Statement"].as_array_mut()?;
+        statements.retain(|one| !one["Sid"].as_str().is_some_and(|sid| sid.starts_with(TLS_SID)));
+        if statements.is_empty() {
+            return None;
+        }
+    }
+    Some(policy)
 }
 
 fn encryption(encryption: &Encryption) -> Value {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use darkslide_provision::aws::{AwsCloud, AwsSettings, PathStyle};
 use darkslide_provision::cloud::{KeyId, NewKey};
-use darkslide_provision::desired::{Region, ThawEvents};
+use darkslide_provision::desired::{Boundary, Region, ThawEvents};
 use darkslide_provision::keys::{KeyKeeper as _, Slot};
 use darkslide_provision::{Cloud, Desired, KeyFiles, Purpose, apply, observe, plan, plan_destroy, rotate};
 use secrecy::SecretString;
@@ -137,6 +137,8 @@ fn sets_up_and_takes_down(kind: &str) {
     if kind == "moto" {
         // It tells a bucket without notifications in a shape of its own.
         desired.thaw_events = ThawEvents::default();
+        // And it forgets the boundary that a user was made with.
+        desired.boundary = Boundary::None;
     }
     run(&desired, &cloud, &keys).unwrap_or_else(|error| panic!("{kind}: {error}"));
     is_whole(&desired, &cloud, &keys, kind);

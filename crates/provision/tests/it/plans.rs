@@ -184,3 +184,18 @@ fn a_plan_is_priced_for_what_will_lie_there() {
     let example = plan(&desired(), &facts, Some(&Pricing { prices: &prices, holdings: Vec::new() })).unwrap();
     assert!(example.monthly.total() > made.monthly.total() && example.to_string().contains("example"), "{example}");
 }
+
+#[test]
+fn a_server_without_tls_is_not_asked_to_insist_on_it() {
+    use darkslide_provision::desired::Transport;
+    let cloud = ModelCloud::new(account());
+    let folder = tempfile::tempdir().unwrap();
+    let tls = |plan: &darkslide_provision::Plan| {
+        let steps = plan.steps.iter().filter(|step| step.item == of_bucket(Aspect::Policy));
+        steps.filter_map(|step| step.after.as_ref()).any(|after| after.to_string().contains("DarkslideTls"))
+    };
+    let mut wanted = desired();
+    assert!(tls(&planned(&wanted, &cloud, folder.path()).unwrap()));
+    wanted.transport = Transport::Plain;
+    assert!(!tls(&planned(&wanted, &cloud, folder.path()).unwrap()));
+}
