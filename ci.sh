@@ -65,6 +65,8 @@ echo "== scripts =="
 python3 -m py_compile tools/recover.py bench/*.py conformance/*.py conformance/topics/*.py crates/notify/tests/*.py
 python3 -m unittest discover -q -s bench/tests
 echo "== tests =="
+# Simulated nights of the soak test; `cargo test` alone has time for fewer.
+export SOAK_NIGHTS="${SOAK_NIGHTS:-1000}"
 cargo test --workspace --locked
 echo "== conformance =="
 if [ -n "${DARKSLIDE_SKIP_CONFORMANCE:-}" ]; then

@@ -73,18 +73,24 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def markdown(checks: list[Check], servers: list[str], expected: dict) -> str:
+def _seen(server, check: Check, expected: dict) -> str:
+    """What a server does at a check, in a cell."""
+    if check.topic in server.without:
+        return "does not have it"
+    return _cell(expected.get(server.name, {}).get(check.name, "as AWS"))
+
+
+def markdown(checks: list[Check], servers: dict, expected: dict) -> str:
     """The table of differences for the documentation."""
-    others = [server for server in servers if server != OURS]
+    others = [server for name, server in servers.items() if name != OURS]
     rows = [f"| | {' | '.join(servers)} |", "|---" * (len(servers) + 1) + "|"]
-    count = len(checks)
-    asked = [count - len(expected.get(server, {})) for server in servers]
-    rows += [f"| as AWS documents, of {count} | {' | '.join(str(n) for n in asked)} |", ""]
-    rows += [f"| check | AWS documents | {' | '.join(others)} |", "|---" * (len(others) + 2) + "|"]
+    asked = {name: sum(check.topic not in server.without for check in checks) for name, server in servers.items()}
+    sums = [f"{count - len(expected.get(name, {}))} of {count}" for name, count in asked.items()]
+    rows += [f"| as AWS documents | {' | '.join(sums)} |", ""]
+    rows += [f"| check | AWS documents | {' | '.join(other.name for other in others)} |", "|---" * (len(others) + 2) + "|"]
     for check in checks:
-        seen = [expected.get(server, {}).get(check.name) for server in others]
-        if any(seen):
-            cells = " | ".join(_cell(one) if one else "as AWS" for one in seen)
+        if any(check.name in expected.get(other.name, {}) for other in others):
+            cells = " | ".join(_seen(other, check, expected) for other in others)
             rows.append(f"| {_cell(check.what)} ({check.source}) | {_cell(check.aws)} | {cells} |")
     return "\n".join(rows)
 

@@ -76,7 +76,7 @@ def main(words: list[str] | None = None) -> int:
                 server.stop()
     if wanted.record:
         report.write_expected(expected)
-        table = report.markdown(checks.load(), list(servers.known()), expected)
+        table = report.markdown(checks.load(), servers.known(), expected)
         DOCUMENT.write_text(report.renewed(DOCUMENT.read_text(), table))
     for name, surprises in wrong.items():
         print(f"\n{name} differs otherwise than is known:", *surprises, sep="\n  ", file=sys.stderr)

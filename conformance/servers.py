@@ -40,6 +40,8 @@ class Server:
     thaw_seconds = 0.0
     # Whether reading a cold object has to wait for a thaw.
     cold = False
+    # Topics that it has nothing of.
+    without: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, darkslide: Path):
         self.folder, self.darkslide = folder, darkslide
@@ -121,6 +123,7 @@ class Ministack(Server):
 
     name = "ministack"
     cold = True
+    without = ("glacier",)
     thaw_seconds = 20.0
 
     def start(self) -> None:

@@ -107,7 +107,7 @@ class KnownTest(unittest.TestCase):
 
     def test_the_documentation_is_up_to_date(self):
         document = run.DOCUMENT.read_text()
-        table = report.markdown(self.checks, list(servers.known()), self.expected)
+        table = report.markdown(self.checks, servers.known(), self.expected)
         self.assertEqual(document, report.renewed(document, table), "run.py --record renews it")
 
     def test_a_document_without_marks_is_refused(self):

@@ -341,6 +341,7 @@ impl<'a> Audit<'a> {
                     }
                 }
             }
+            self.shown(&name, parsed, refs);
             for pack in all.iter().filter(|p| !self.indexed.contains_key(*p)) {
                 let what = format!("needs {pack}, which no index segment lists: a new machine could not find it");
                 self.report.add(Severity::Damage, Some(&name), what);
@@ -357,6 +358,20 @@ impl<'a> Audit<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The previews that a snapshot is shown with: it is whole without them, so their loss is told and no damage.
+    fn shown(&mut self, name: &ObjectName, parsed: names::Parsed, refs: &HashMap<ObjectId, Refs>) {
+        let own = refs.values().filter(|r| Some(r.snapshot_time) == parsed.time);
+        let previews: BTreeSet<ObjectName> = own.filter_map(|r| r.resolve_previews(refs).ok()).flatten().collect();
+        let gone = previews.iter().filter(|pack| !self.inventory.contains_key(*pack)).count();
+        if gone > 0 {
+            let what = format!(
+                "{gone} packs of its previews are missing: every photograph is there; `darkslide previews make` on the \
+                 machine that backs up makes the thumbnails again"
+            );
+            self.report.add(Severity::Warning, Some(name), what);
+        }
     }
 
     /// True if all that a pack held lies in others that are whole here.

@@ -27,7 +27,7 @@ pub use gather::{Gathering, StoreClock, gather, read_refs};
 pub use tombs::bury;
 
 /// Kinds of objects that a prune deletes, besides index segments.
-pub const PRUNED: [Kind; 4] = [Kind::Packs, Kind::Warm, Kind::Trees, Kind::Refs];
+pub const PRUNED: [Kind; 5] = [Kind::Packs, Kind::Warm, Kind::Trees, Kind::Previews, Kind::Refs];
 
 /// How long the tombstone of a forgotten snapshot tells other machines so.
 const REMEMBERED: Duration = Duration::from_secs(365 * 86_400);

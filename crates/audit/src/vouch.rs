@@ -124,6 +124,7 @@ mod tests {
     fn refs(writer: u8, time: i64, predecessor: Option<ObjectName>) -> Refs {
         Refs {
             add: Vec::new(),
+            add_previews: Vec::new(),
             base: None,
             complete: Some(true),
             features: Vec::new(),
@@ -131,6 +132,7 @@ mod tests {
             job: "photos".into(),
             predecessor,
             remove: Vec::new(),
+            remove_previews: Vec::new(),
             repository: RepositoryId::new(REPOSITORY),
             snapshot_time: Time(time * 1_000_000),
             tags: Vec::new(),

@@ -12,14 +12,18 @@ mod library;
 mod mirrors;
 mod packs;
 mod pages;
+mod photographs;
 mod places;
+mod previews;
 mod runs;
 mod scrubs;
 mod snapshots;
 mod thaws;
+mod thumbnails;
 
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 pub use copies::{CardFileRow, CardRow, CopyRow};
@@ -28,14 +32,19 @@ pub use ledger::LedgerRow;
 pub use library::{BaseBlock, DirId, DirRow, FileRow, PackSet, Stat};
 pub use mirrors::MirroredFile;
 pub use packs::{AddedPack, ChunkFacts, Location, PackFacts, PackId, PackState, Pending, Trusted};
+pub use photographs::{
+    Facet, MonthCount, PackHeat, PhotographId, PhotographQuery, PhotographRow, Shown, Sort, Stale, StaleFolder,
+};
 pub use places::PlaceRow;
+pub use previews::{PreviewPack, PreviewRecord, PreviewStats};
 pub use runs::{RunEnd, RunOrigin, RunOutcome, RunRow, RunStart, RunsOf, Scheduled};
 pub use scrubs::{Checked, ScrubRow};
 pub use snapshots::{JobState, SnapshotRow};
 pub use thaws::{PackStep, ThawId, ThawPackRow, ThawRow, ThawState};
+pub use thumbnails::Thumbnails;
 
 /// Version of the tables; an older Darkslide refuses a newer catalog.
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 6;
 
 /// The tables of version 1.
 const TABLES: &str = "
@@ -144,7 +153,7 @@ impl Catalog {
             return Err(CatalogError::Exists { path: path.to_path_buf() });
         }
         let conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        let tables = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES].concat();
+        let tables = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat();
         conn.execute_batch(&format!("BEGIN; {tables} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
         Ok(Self { conn })
     }
@@ -181,6 +190,18 @@ impl Catalog {
                 Err(error)
             }
         }
+    }
+
+    /// From here on this connection sees the catalog as it is now, until [`Catalog::release`]: its
+    /// locks are taken once, not for each look. It must not write meanwhile.
+    pub fn hold(&self) {
+        // It is for speed alone: without it each look takes its own lock.
+        let _ = self.conn.execute_batch("BEGIN");
+    }
+
+    /// Ends [`Catalog::hold`].
+    pub fn release(&self) {
+        let _ = self.conn.execute_batch("COMMIT");
     }
 
     /// From here on this connection's commits may be lost in a power cut, though
@@ -220,9 +241,11 @@ fn migrate(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
     // Another process may have been faster.
     let missing = match version(conn)? {
-        1 => [TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES].concat(),
-        2 => [TABLES_3, TABLES_4, scrubs::TABLES].concat(),
-        3 => [TABLES_4, scrubs::TABLES].concat(),
+        1 => [TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat(),
+        2 => [TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat(),
+        3 => [TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat(),
+        4 => [photographs::TABLES, thaws::SPANS].concat(),
+        5 => thaws::SPANS.to_string(),
         _ => String::new(),
     };
     if !missing.is_empty() {
@@ -237,6 +260,8 @@ fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, rusqlite::Error>
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(std::time::Duration::from_secs(60))?;
     conn.set_prepared_statement_cache_capacity(64);
+    // Plans do not depend on what is bound: else some statements are planned anew at each use.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // FULL: a committed row survives a power cut; that is what "durable row" means.
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;

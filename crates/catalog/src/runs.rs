@@ -1,6 +1,8 @@
 //! Runs: one execution of a job, a row that survives a power cut; and since when a job is
 //! scheduled.
 
+use std::time::Duration;
+
 use darkslide_words::{Bytes, Count, Money, Name, Time};
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -258,11 +260,12 @@ impl Catalog {
     }
 
     /// What a `[[job]]` ran that served a slot from `floor` on, or began since; also by hand, when
-    /// it did the same kind of work with the same target.
-    pub fn runs_since(&self, of: &RunsOf<'_>, floor: Time) -> Result<Vec<RunRow>, CatalogError> {
+    /// it did the same kind of work with the same target. What began after `limit` was told by a
+    /// clock that was wrong, or is looked at by one.
+    pub fn runs_since(&self, of: &RunsOf<'_>, floor: Time, limit: Time) -> Result<Vec<RunRow>, CatalogError> {
         let rest = "WHERE (task = ?1 OR (task IS NULL AND kind = ?2 AND job = ?3)) AND void = 0
-             AND (slot >= ?4 OR started >= ?4) ORDER BY id";
-        self.select_runs(rest, params![of.task, of.kind, of.target, floor.0])
+             AND (slot >= ?4 OR started >= ?4) AND started <= ?5 ORDER BY id";
+        self.select_runs(rest, params![of.task, of.kind, of.target, floor.0, limit.0])
     }
 
     /// The same, of runs that came after a run of any job.
@@ -287,19 +290,20 @@ impl Catalog {
         Ok(self.conn.query_row("SELECT coalesce(max(id), 0) FROM runs", [], |row| row.get(0))?)
     }
 
-    /// Runs that began after `limit` were told by a clock that was wrong: no schedule goes by
-    /// them any more. How many there were.
-    pub fn void_runs_after(&self, limit: Time) -> Result<usize, CatalogError> {
+    /// Runs that began after `limit`, and after which runs before it went on for `long`: the clock
+    /// that told of them was wrong, and no schedule goes by them any more, not even when their time
+    /// comes. How many there were. Where less went by, the clock of now may be the wrong one.
+    pub fn void_runs_after(&self, limit: Time, long: Duration) -> Result<usize, CatalogError> {
+        const WRONG: &str = "void = 0 AND started > ?1 AND
+             (SELECT max(later.started) - min(later.started) FROM runs later
+              WHERE later.id > runs.id AND later.started <= ?1) >= ?2";
+        let long = i64::try_from(long.as_nanos()).unwrap_or(i64::MAX);
         // Mostly there are none, and a look takes no lock.
-        let any: bool = self.conn.query_row(
-            "SELECT EXISTS (SELECT 1 FROM runs WHERE void = 0 AND started > ?1)",
-            [limit.0],
-            |row| row.get(0),
-        )?;
-        if !any {
+        let any = format!("SELECT EXISTS (SELECT 1 FROM runs WHERE {WRONG})");
+        if !self.conn.query_row(&any, [limit.0, long], |row| row.get::<_, bool>(0))? {
             return Ok(0);
         }
-        Ok(self.conn.execute("UPDATE runs SET void = 1 WHERE void = 0 AND started > ?1", [limit.0])?)
+        Ok(self.conn.execute(&format!("UPDATE runs SET void = 1 WHERE {WRONG}"), [limit.0, long])?)
     }
 
     /// Since when a job is scheduled.

@@ -29,6 +29,8 @@ pub struct JobState {
     pub refs_depth: u32,
     /// The packs that they name.
     pub packs: PackSet,
+    /// The packs of previews that they name.
+    pub previews: std::collections::BTreeSet<ObjectName>,
 }
 
 impl Catalog {
@@ -65,18 +67,21 @@ impl Catalog {
 
     /// Where a job stands.
     pub fn job(&self, job: &str) -> Result<JobState, CatalogError> {
-        let mut query = self.conn.prepare("SELECT snapshot, refs, refs_depth, packs FROM jobs WHERE job = ?1")?;
+        let mut query =
+            self.conn.prepare("SELECT snapshot, refs, refs_depth, packs, previews FROM jobs WHERE job = ?1")?;
         let found = query
             .query_row([job], |row| {
                 let (snapshot, refs): (Option<String>, Option<Vec<u8>>) = (row.get(0)?, row.get(1)?);
                 let packs: Option<Vec<u8>> = row.get(3)?;
                 let mut set = PackSet::default();
                 set.decode_into(&packs.unwrap_or_default());
+                let previews: Option<String> = row.get(4)?;
                 Ok(JobState {
                     snapshot: snapshot.and_then(|s| ObjectName::new(s).ok()),
                     refs: refs.and_then(|r| ObjectId::from_slice(&r)),
                     refs_depth: row.get(2)?,
                     packs: set,
+                    previews: previews.unwrap_or_default().lines().filter_map(|n| ObjectName::new(n).ok()).collect(),
                 })
             })
             .optional()?;
@@ -86,13 +91,15 @@ impl Catalog {
     /// Records where a job stands.
     pub fn set_job(&self, job: &str, state: &JobState) -> Result<(), CatalogError> {
         self.conn.execute(
-            "INSERT OR REPLACE INTO jobs (job, snapshot, refs, refs_depth, packs) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO jobs (job, snapshot, refs, refs_depth, packs, previews)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![
                 job,
                 state.snapshot.as_ref().map(ObjectName::as_str),
                 state.refs.map(|r| r.as_bytes().to_vec()),
                 state.refs_depth,
-                state.packs.encode()
+                state.packs.encode(),
+                state.previews.iter().map(ObjectName::as_str).collect::<Vec<_>>().join("\n")
             ],
         )?;
         Ok(())

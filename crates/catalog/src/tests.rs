@@ -1,7 +1,7 @@
 //! The catalog on small data.
 
 use super::*;
-use darkslide_words::{Bytes, ChunkId, Count, Money, Name, ObjectName, Readable, StorageClass, Tier, Time};
+use darkslide_words::{Bytes, ChunkId, Count, Money, Name, ObjectName, Readable, Span, StorageClass, Tier, Time};
 
 fn catalog() -> (tempfile::TempDir, Catalog) {
     let folder = tempfile::tempdir().unwrap();
@@ -111,6 +111,23 @@ fn a_catalog_of_an_older_version_gets_the_new_tables_and_keeps_its_rows() {
     older(1, TABLES);
     older(2, &[TABLES, TABLES_2].concat());
     older(3, &[TABLES, TABLES_2, TABLES_3].concat());
+    previous();
+}
+
+#[test]
+fn a_thaw_of_version_4_wants_its_packs_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite");
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    let has = [TABLES, TABLES_2, TABLES_3, TABLES_4, crate::scrubs::TABLES].concat();
+    let row = "INSERT INTO thaws (made, state, wish, tier, days, quoted, spent) VALUES (1, 'open', '{}', 'Bulk', 3, 4, 5);
+        INSERT INTO thaw_packs (thaw, store, name, size, wanted, class, step, wave, tier, days, due, cost, pending, fetch,
+        extensions, note) VALUES (1, 's3', 'packs/a', 9, 9, 'DEEP_ARCHIVE', 'asked', 1, 'Bulk', 3, 7, 0, 0, 0, 0, '');";
+    conn.execute_batch(&format!("BEGIN; {has} {row} PRAGMA user_version = 4; COMMIT;")).unwrap();
+    drop(conn);
+    let catalog = Catalog::open(&path).unwrap();
+    let packs = catalog.thaw_packs(ThawId(1)).unwrap();
+    assert_eq!((packs.len(), packs[0].span, packs[0].step), (1, None, PackStep::Asked));
 }
 
 fn older(number: i64, has: &str) {
@@ -142,6 +159,29 @@ fn older(number: i64, has: &str) {
     Catalog::create(&fresh).unwrap().close().unwrap();
     assert_eq!(tables(&path), tables(&fresh), "migrated or made anew, the tables are the same");
     assert!(tables(&path).iter().any(|sql| sql.contains("TABLE ledger")));
+}
+
+/// Version 4 gets the photographs: every file it knows is looked at once.
+fn previous() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.sqlite");
+    let conn = rusqlite::Connection::open(&path).unwrap();
+    let has = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES].concat();
+    conn.execute_batch(&format!("BEGIN; {has} PRAGMA user_version = 4; COMMIT;")).unwrap();
+    let old = Catalog { conn };
+    let dir = old.dir("photos", DirId(0), &Name::default()).unwrap().id;
+    let row =
+        FileRow { name: Name::from("a.CR3"), stat: Stat::default(), entry: b"{}".to_vec(), packs: PackSet::default() };
+    old.put_file(dir, &row).unwrap();
+    old.close().unwrap();
+    let catalog = Catalog::open(&path).unwrap();
+    assert_eq!(catalog.photographs_stale().unwrap(), Stale::Yes);
+    assert_eq!(catalog.stale_files(dir).unwrap(), [Name::from("a.CR3")]);
+    assert_eq!(catalog.job("photos").unwrap().previews, Default::default());
+    catalog.close().unwrap();
+    let fresh = folder.path().join("fresh.sqlite");
+    Catalog::create(&fresh).unwrap().close().unwrap();
+    assert_eq!(tables(&path), tables(&fresh));
 }
 
 fn tables(path: &std::path::Path) -> Vec<String> {
@@ -208,6 +248,7 @@ fn a_pack(name: &str, step: PackStep) -> ThawPackRow {
         name: ObjectName::new(name).unwrap(),
         size: Bytes(u64::MAX),
         wanted: Bytes(3),
+        span: Some(Span { from: 1, to: u64::MAX >> 1 }),
         class: StorageClass::DeepArchive,
         step,
         wave: 1,
@@ -238,8 +279,14 @@ fn a_thaw_comes_back_as_it_was_written() {
     assert_eq!(catalog.thaw_packs(id).unwrap(), sorted);
     assert_eq!(catalog.pending_costs().unwrap(), Money(14));
 
-    let changed =
-        ThawPackRow { pending: Money::ZERO, job: None, days: None, until: Some(Time(9)), ..sorted[0].clone() };
+    let changed = ThawPackRow {
+        pending: Money::ZERO,
+        job: None,
+        span: None,
+        days: None,
+        until: Some(Time(9)),
+        ..sorted[0].clone()
+    };
     catalog.put_thaw_pack(id, &changed).unwrap();
     assert_eq!(catalog.thaw_packs(id).unwrap()[0], changed);
     assert_eq!(catalog.pending_costs().unwrap(), Money(12));
@@ -330,10 +377,12 @@ fn a_run_comes_back_as_it_began_and_ended() {
     assert_eq!((row.how(), row.ended, row.cause), (Some(RunOutcome::CutOff), Some(Time(210)), Some(first)));
 
     let of = crate::RunsOf { task: "nightly", kind: "backup", target: "photos" };
-    let since = |floor| catalog.runs_since(&of, Time(floor)).unwrap().iter().map(|r| r.id).collect::<Vec<_>>();
-    assert_eq!((since(90), since(101), since(201)), (vec![first, second], vec![second], vec![]));
-    assert_eq!(catalog.void_runs_after(Time(150)).unwrap(), 1);
-    assert_eq!((since(90), catalog.void_runs_after(Time(150)).unwrap()), (vec![first], 0));
+    let until = |floor, limit| {
+        let rows = catalog.runs_since(&of, Time(floor), Time(limit)).unwrap();
+        rows.iter().map(|run| run.id).collect::<Vec<_>>()
+    };
+    assert_eq!((until(90, 200), until(101, 200), until(201, 300)), (vec![first, second], vec![second], vec![]));
+    assert_eq!(until(90, 150), [first], "what is told of the future counts for nothing");
     assert_eq!((catalog.last_run().unwrap(), catalog.runs_of("none", 9).unwrap()), (second, vec![]));
     let ids = |rows: Vec<crate::RunRow>| rows.iter().map(|row| row.id).collect::<Vec<_>>();
     assert_eq!(ids(catalog.latest_runs(&of, 9).unwrap()), [second, first]);
@@ -348,4 +397,26 @@ fn a_run_comes_back_as_it_began_and_ended() {
     catalog.set_scheduled("photos", &Scheduled { since: Time(1), ..scheduled.clone() }).unwrap();
     catalog.set_scheduled("photos", &scheduled).unwrap();
     assert_eq!((catalog.scheduled("photos").unwrap(), catalog.scheduled("x").unwrap()), (Some(scheduled), None));
+}
+
+#[test]
+fn a_clock_is_wrong_once_another_one_went_on_for_long() {
+    use crate::{RunOrigin, RunStart, RunsOf};
+    use std::time::Duration;
+    let (_folder, catalog) = catalog();
+    let begin = |at| {
+        let (job, kind) = ("photos".to_string(), "backup".to_string());
+        let origin = RunOrigin::Manual;
+        catalog.begin_run(&RunStart { job, task: None, kind, at: Time(at), origin, slot: None, cause: None }).unwrap()
+    };
+    let of = RunsOf { task: "nightly", kind: "backup", target: "photos" };
+    let all = || catalog.runs_since(&of, Time(0), Time(10_000)).unwrap().len();
+    let void = |limit| catalog.void_runs_after(Time(limit), Duration::from_nanos(100)).unwrap();
+    begin(1000);
+    begin(5000);
+    begin(200);
+    assert_eq!((void(300), all()), (0, 3), "it may be the clock of now that is wrong");
+    begin(1010);
+    assert_eq!((void(1100), all()), (1, 3 + 1 - 1), "a long time went by on the other one");
+    assert_eq!((void(1100), all()), (0, 3));
 }

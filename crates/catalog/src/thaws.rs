@@ -1,10 +1,16 @@
 //! Thaws: each is a row, and a row for each of its packs with its deadlines. No
 //! thread sleeps until a thaw is done; whoever comes next reads these.
 
-use darkslide_words::{Bytes, Money, ObjectName, StorageClass, Tier, Time};
+use darkslide_words::{Bytes, Money, ObjectName, Span, StorageClass, Tier, Time};
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use crate::{Catalog, CatalogError};
+
+/// What version 6 has besides: which part of a pack is thawed, where a store can thaw a part.
+pub(crate) const SPANS: &str = "
+ALTER TABLE thaw_packs ADD COLUMN span_from INTEGER;
+ALTER TABLE thaw_packs ADD COLUMN span_to INTEGER;
+";
 
 /// A thaw's row number; never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +120,8 @@ pub struct ThawPackRow {
     pub size: Bytes,
     /// Bytes of it that will be downloaded.
     pub wanted: Bytes,
+    /// Where they lie, for a store that can thaw a part.
+    pub span: Option<Span>,
     /// Its storage class.
     pub class: StorageClass,
     /// How far it is.
@@ -146,7 +154,7 @@ pub struct ThawPackRow {
 
 const THAW: &str = "id, made, ended, state, wish, tier, days, max_cost, quoted, spent";
 const PACK: &str = "store, name, size, wanted, class, step, wave, tier, days, due, asked, until, cost, pending, fetch,
-    extensions, job, note";
+    extensions, job, note, span_from, span_to";
 
 fn tier(row: &Row<'_>, column: usize) -> Result<Option<Tier>, CatalogError> {
     Ok(Tier::from_name(&row.get::<_, String>(column)?))
@@ -195,6 +203,10 @@ fn pack(row: &Row<'_>) -> Result<ThawPackRow, CatalogError> {
         extensions: row.get(15)?,
         job: row.get(16)?,
         note: row.get(17)?,
+        span: match (row.get::<_, Option<i64>>(18)?, row.get::<_, Option<i64>>(19)?) {
+            (Some(from), Some(to)) => Some(Span { from: from as u64, to: to as u64 }),
+            _ => None,
+        },
     })
 }
 
@@ -257,7 +269,7 @@ impl Catalog {
     pub fn put_thaw_pack(&self, id: ThawId, row: &ThawPackRow) -> Result<(), CatalogError> {
         let mut put = self.conn.prepare_cached(&format!(
             "INSERT OR REPLACE INTO thaw_packs (thaw, {PACK})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
         ))?;
         put.execute(params![
             id.0,
@@ -278,7 +290,9 @@ impl Catalog {
             row.fetch.0,
             row.extensions,
             row.job,
-            row.note
+            row.note,
+            row.span.map(|span| span.from as i64),
+            row.span.map(|span| span.to as i64)
         ])?;
         Ok(())
     }

@@ -7,7 +7,9 @@ mod jobs;
 mod json;
 mod local;
 mod notify;
+mod pictures;
 mod retention;
+mod vault;
 
 use std::path::PathBuf;
 
@@ -20,7 +22,12 @@ pub use config::ConfigCommand;
 pub use jobs::{Daemon, Logs, Run, Schedule, ScheduleCommand, Service, ServiceKind};
 pub use local::{CardCommand, Ingest, Mirror};
 pub use notify::NotifyCommand;
+pub use pictures::{Photos, PreviewsCommand};
 pub use retention::{Forget, Prune};
+pub use vault::{
+    Foreign, ImportCommand, InventoryCommand, LockCommand, NotifyVault, PolicyCommand, RetrievalCommand, TagsCommand,
+    Vault, VaultCommand, Which,
+};
 
 /// Photographs from the memory card to a cold archive that lasts decades, and back.
 #[derive(Debug, Parser)]
@@ -76,6 +83,11 @@ pub enum Command {
     Find(Find),
     /// What changed between two snapshots
     Diff(Diff),
+    /// Photographs by date, camera, lens, stars, folder and state, without a thaw
+    Photos(Box<Photos>),
+    /// Thumbnails and what photographs tell of themselves: count, make, fetch them
+    #[command(subcommand)]
+    Previews(PreviewsCommand),
     /// Restore files from a snapshot, verified
     Restore(Restore),
     /// What a restore or a backup would cost and how long it would take; asks no store
@@ -91,7 +103,7 @@ pub enum Command {
     /// A store by itself
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Run the simulator of cold storage: S3 over HTTP on a virtual clock, with a bill
+    /// Run the simulator of cold storage: S3 and Glacier vaults over HTTP on a virtual clock, with a bill
     Coldsim(Coldsim),
     /// Check what the repository claims against what the stores hold
     Audit(Audit),
@@ -114,6 +126,8 @@ pub enum Command {
     /// Messages to people: do they arrive?
     #[command(subcommand)]
     Notify(NotifyCommand),
+    /// Glacier vaults: inventories, jobs, notifications, policies, tags, locks
+    Vault(Vault),
     /// What ran, how it ended, and what it wrote down
     Logs(Logs),
     /// The AWS account behind a bucket: set up with the least privilege, and kept that way
@@ -165,6 +179,9 @@ pub struct Bucket {
     /// Bytes a second at most, such as 2MB
     #[arg(long, value_name = "RATE")]
     pub limit_upload: Option<String>,
+    /// Beside a glacier://vault: the folder or bucket for what must be at hand
+    #[arg(long, value_name = "PLACE")]
+    pub companion: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -172,7 +189,7 @@ pub struct Init {
     /// The library to back up
     #[arg(long, value_name = "FOLDER")]
     pub library: PathBuf,
-    /// Where the repository goes: a folder or s3://bucket/prefix; several make several full copies
+    /// Where the repository goes: a folder, s3://bucket/prefix or glacier://vault; several make several full copies
     #[arg(long = "store", value_name = "PLACE", required = true)]
     pub stores: Vec<String>,
     #[command(flatten)]
@@ -227,6 +244,9 @@ pub struct Demo {
     /// Keep the temporary folder and say where it is
     #[arg(long)]
     pub keep: bool,
+    /// Show the way into a Glacier vault and back instead
+    #[arg(long)]
+    pub vault: bool,
 }
 
 #[derive(Debug, Args)]
@@ -502,6 +522,9 @@ pub struct Coldsim {
     /// Make this bucket
     #[arg(long, value_name = "NAME")]
     pub bucket: Vec<String>,
+    /// Make this Glacier vault
+    #[arg(long, value_name = "NAME")]
+    pub vault: Vec<String>,
     /// Enforce the policies of access keys
     #[arg(long)]
     pub enforce: bool,

@@ -17,12 +17,17 @@ mod logs;
 mod loss;
 mod money;
 mod notify;
+mod pictures;
 mod repair;
 mod retention;
 mod service;
 mod setup;
 mod status;
 mod stores;
+mod vault;
+mod vault_import;
+mod vault_leave;
+mod vault_rebuild;
 mod work;
 
 use anyhow::Result;
@@ -43,7 +48,9 @@ pub fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Init(args) => setup::init(config, args),
         Command::Open(args) => setup::open(config, args),
-        Command::Demo(args) => demo::run(args.keep),
+        Command::Demo(args) => {
+            demo::run(args.keep, if args.vault { demo::Workflow::Vault } else { demo::Workflow::Bucket })
+        }
         Command::Status(args) => status::status(config, args.json),
         Command::Ingest(args) => local::ingest(config, args),
         Command::Card(command) => local::card(config, command),
@@ -57,6 +64,8 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Ls(args) => browse::ls(config, &args),
         Command::Find(args) => browse::find(config, &args),
         Command::Diff(args) => browse::diff(config, &args),
+        Command::Photos(args) => pictures::photos(config, *args),
+        Command::Previews(command) => pictures::previews(config, command),
         Command::Audit(args) => check::audit(config, &args),
         Command::Scrub(args) => check::scrub(config, &args),
         Command::Repair(args) => repair::repair(config, &args),
@@ -79,5 +88,6 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Logs(args) => logs::logs(config, &args),
         Command::Cloud(command) => cloud::cloud(config, command),
         Command::Notify(command) => notify::notify(config, command),
+        Command::Vault(args) => vault::run(config, args),
     }
 }

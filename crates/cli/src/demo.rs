@@ -7,6 +7,7 @@ mod card;
 mod cloud;
 mod fixtures;
 mod proof;
+mod vault;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use darkslide_engine::{
 };
 
 use self::cloud::Cloud;
+pub use self::cloud::Workflow;
 use crate::keyfile;
 use crate::output::{self, Exit};
 use crate::progress::Watcher;
@@ -35,16 +37,19 @@ struct Stage {
 }
 
 /// Runs the demo.
-pub fn run(keep: bool) -> Result<Exit> {
+pub fn run(keep: bool, workflow: Workflow) -> Result<Exit> {
     let folder = scratch()?;
     let stage = Stage {
         library: folder.join("Photos"),
         store: folder.join("downloaded"),
         identity: folder.join("safe/identity.txt"),
-        cloud: Cloud::start(&folder.join("cloud"))?,
+        cloud: Cloud::start(&folder, workflow)?,
         folder,
     };
-    let result = tell(&stage);
+    let result = match workflow {
+        Workflow::Bucket => tell(&stage),
+        Workflow::Vault => vault::tell(&stage),
+    };
     if keep {
         output::line(format_args!("\nEverything is kept in {}", stage.folder.display()));
     } else {
@@ -178,7 +183,10 @@ fn back_up(engine: &Engine) -> Result<BackupDone> {
     ));
     let share = 100.0 * counts.stored_bytes.0 as f64 / counts.bytes.0.max(1) as f64;
     say(format_args!("sealed and stored: {} ({share:.1} % of the library) in {seconds:.1} s", counts.stored_bytes));
-    say(format_args!("photographs to DEEP_ARCHIVE, metadata to STANDARD; requests for {}", done.spent));
+    match engine.settings().stores.iter().any(|store| store.vault().is_some()) {
+        true => say(format_args!("photographs to the vault, all else to its companion; requests for {}", done.spent)),
+        false => say(format_args!("photographs to DEEP_ARCHIVE, metadata to STANDARD; requests for {}", done.spent)),
+    }
     if !done.done.failures.is_empty() {
         bail!("{} could not be stored", done.done.failures[0].path);
     }
@@ -245,7 +253,7 @@ fn join(stage: &Stage) -> Result<Engine> {
     };
     let (engine, joined) = Engine::open(options, stage.cloud.opener(), stage.cloud.clock(), &mut OsRng)?;
     say(format_args!(
-        "catalog rebuilt from the bucket, nothing thawed for it: {} packs, {} snapshots, in {:.1} s",
+        "catalog rebuilt from what is at hand, nothing thawed for it: {} packs, {} snapshots, in {:.1} s",
         joined.packs,
         joined.snapshots,
         began.elapsed().as_secs_f64()

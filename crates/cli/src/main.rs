@@ -12,9 +12,11 @@ mod commands;
 mod confirm;
 mod demo;
 mod keyfile;
+mod maker;
 mod output;
 mod progress;
 mod shown_keys;
+mod vaults;
 mod wiring;
 
 use clap::Parser as _;

@@ -9,15 +9,16 @@ use darkslide_engine::{CloudOpener, Engine, EngineError, StoreOpener, StoreSetti
 use darkslide_store::{Store, StoreError};
 use darkslide_store_dir::DirStore;
 
-use crate::{buckets, cloud_opener};
+use crate::{buckets, cloud_opener, maker, vaults};
 
-/// Makes directory stores and buckets.
+/// Makes directory stores, buckets and vaults.
 pub struct Opener;
 
 impl StoreOpener for Opener {
     fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
         match &settings.path {
             Some(path) => Ok(Arc::new(DirStore::create(path)?.with_parity(settings.parity_percent()))),
+            None if settings.vault().is_some() => Ok(Arc::new(vaults::create(settings)?)),
             None => Ok(Arc::new(buckets::create(settings)?)),
         }
     }
@@ -25,8 +26,17 @@ impl StoreOpener for Opener {
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
         match &settings.path {
             Some(path) => Ok(Arc::new(DirStore::open(path, &*clock())?.with_parity(settings.parity_percent()))),
+            None if settings.vault().is_some() => Ok(Arc::new(vaults::open(settings)?)),
             None => Ok(Arc::new(buckets::open(settings)?)),
         }
+    }
+
+    fn visit(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(vaults::visit(settings)?))
+    }
+
+    fn rebuild(&self, settings: &StoreSettings, set: &str) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(Arc::new(vaults::rebuild(settings, set)?))
     }
 
     fn cloud(&self) -> Option<&dyn CloudOpener> {
@@ -60,7 +70,7 @@ pub fn engine(config: Option<PathBuf>) -> Result<Engine, EngineError> {
         Some(file) => engine.with_prices(file),
         None => engine,
     };
-    let engine = engine.notifying(&host(), Arc::new(interrupted));
+    let engine = engine.notifying(&host(), Arc::new(interrupted)).with_maker(Arc::new(maker::Separate::new()));
     // A catalog that cannot be opened is told of by whatever needs it.
     for run in engine.notice_cut_off().unwrap_or_default() {
         let name = run.task.as_ref().unwrap_or(&run.job);

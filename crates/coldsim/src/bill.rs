@@ -11,6 +11,7 @@ mod rates;
 mod sum;
 #[cfg(test)]
 mod tests;
+mod vaults;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use darkslide_words::{Money, StorageClass, Tier, Time};
 use serde::{Deserialize, Serialize};
 
 use month::Month;
+pub(crate) use vaults::{VaultUse, days_in_month};
 
 /// Below this, `STANDARD_IA`, `ONEZONE_IA` and `GLACIER_IR` bill as if it were
 /// this much, and `INTELLIGENT_TIERING` neither monitors nor moves an object.
@@ -114,6 +116,8 @@ enum Use {
     Jobs,
     /// Objects they acted on.
     JobObjects,
+    /// What a vault costs.
+    Vault(VaultUse),
 }
 
 /// Counts everything that costs. Small, whatever happens: one number for each

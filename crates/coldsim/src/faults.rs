@@ -55,7 +55,8 @@ pub enum FaultKind {
         /// Milliseconds.
         millis: u64,
     },
-    /// Expedited restores find no capacity: 503 `GlacierExpeditedRetrievalNotAvailable`.
+    /// Expedited restores find no capacity: 503 `GlacierExpeditedRetrievalNotAvailable`; those from
+    /// vaults 400 `InsufficientCapacityException`.
     NoExpeditedCapacity,
 }
 
@@ -155,10 +156,11 @@ impl Faults {
         strike
     }
 
-    /// True if an Expedited restore of `key` is to find no capacity.
-    pub fn refuses_expedited(&mut self, key: &str) -> bool {
+    /// True if an Expedited restore of `key`, by `RestoreObject` or `InitiateJob`, is to find no
+    /// capacity.
+    pub fn refuses_expedited(&mut self, operation: &str, key: &str) -> bool {
         let of_capacity = |fault: &&mut Fault| fault.kind == FaultKind::NoExpeditedCapacity;
-        let mut faults = self.0.iter_mut().filter(of_capacity).filter(|fault| fault.matches("RestoreObject", key));
+        let mut faults = self.0.iter_mut().filter(of_capacity).filter(|fault| fault.matches(operation, key));
         let refused = faults.any(Fault::counts_down);
         self.0.retain(|fault| fault.count > 0);
         refused

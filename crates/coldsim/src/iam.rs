@@ -57,6 +57,13 @@ impl PolicyDocument {
         }
     }
 
+    /// Both documents as one: it denies and allows what either does.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.statements.extend(other.statements);
+        self
+    }
+
     /// True if a statement of that effect applies, whoever asks.
     fn has(&self, effect: Effect, scope: &Scope<'_>) -> bool {
         self.statements.iter().any(|s| s.effect == effect && s.covers(scope))

@@ -1,4 +1,4 @@
-//! A simulator of cold storage: S3 over HTTP on a virtual clock, with a bill.
+//! A simulator of cold storage: S3 and Glacier vaults over HTTP on a virtual clock, with a bill.
 //!
 //! Level 1. **Invariant:** what a client may read, when a restore is done and what it costs
 //! follow from the requests and the virtual clock alone; real time serves only to check
@@ -13,7 +13,8 @@
 //! `POST clock {"advance_seconds":N}`, `GET bill`, `POST bill/reset`, `GET requests`,
 //! `DELETE requests`, `POST faults` (a [`Fault`]), `DELETE faults`, `POST keys` (an
 //! [`AccessKey`]), `POST buckets {"name":N,"object_lock":false}`, `POST events
-//! {"late_seconds":N}`. The queue listens at `/`, S3 Control at `/v20180820/`. Two request
+//! {"late_seconds":N}`, `POST vaults {"name":N}` or `{"closed":true}`. The queue listens at `/`,
+//! S3 Control at `/v20180820/`, vaults where a call names their API's version. Two request
 //! headers change what policies see: `x-coldsim-insecure` (no TLS) and `x-coldsim-mfa` (a second
 //! factor).
 
@@ -23,6 +24,7 @@ mod bill;
 mod blobs;
 mod clock;
 mod faults;
+mod glacier;
 mod iam;
 mod operation;
 mod persist;
@@ -113,6 +115,14 @@ pub enum ColdSimError {
         /// Why.
         reason: String,
     },
+    /// The vault cannot be made.
+    #[error("the vault `{name}` cannot be made: {reason}")]
+    Vault {
+        /// Which.
+        name: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A request that was answered.
@@ -196,6 +206,25 @@ impl ColdSim {
         })
     }
 
+    /// Makes a vault; one that is there already stays as it is.
+    pub fn create_vault(&self, name: &str) -> Result<(), ColdSimError> {
+        let made = self.sim.with(|state| state.make_vault(name));
+        made.map_err(|error| ColdSimError::Vault { name: name.to_string(), reason: error.to_string() })
+    }
+
+    /// Vaults behave as for an account to which the service is closed: as long as no archive is
+    /// there, every call is refused with `NoLongerSupportedException`.
+    pub fn close_vaults(&self) {
+        self.set_closed(true);
+    }
+
+    fn set_closed(&self, closed: bool) {
+        self.sim.with(|state| {
+            state.glacier.account.closed = closed;
+            state.dirty.insert(Record::Vaults);
+        });
+    }
+
     /// Makes a queue, for notifications; one that is there already stays as it is. Its ARN is
     /// `arn:aws:sqs:REGION:123456789012:NAME`.
     pub fn create_queue(&self, name: &str) {
@@ -271,6 +300,14 @@ impl ColdSim {
         let new = NewObject { body, etag: "hollow".into(), class: class.clone(), ..NewObject::default() };
         let put = self.sim.with(|state| state.put(bucket, key, new, &Conditions::default(), "s3:ObjectCreated:Put"));
         put.map(|_| ()).map_err(|error| ColdSimError::Bucket { name: bucket.to_string(), reason: error.to_string() })
+    }
+
+    /// Puts an archive of which only the size is kept, as [`ColdSim::add_hollow`] does an object;
+    /// its tree hash is that of nothing. Gives its id.
+    pub fn add_hollow_archive(&self, vault: &str, description: &str, size: u64) -> Result<String, ColdSimError> {
+        let body = vec![blobs::Segment { blob: NO_BLOB, offset: 0, len: size }];
+        let put = self.sim.with(|state| state.put_archive(vault, description, size, body));
+        put.map_err(|error| ColdSimError::Vault { name: vault.to_string(), reason: error.to_string() })
     }
 
     /// Meters the download of a part of an object as if it were sent in so many

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::batch::Jobs;
 use crate::bill::Meter;
+use crate::glacier::model::{Account, Archive, Inventory, Vault, VaultJob, VaultUpload};
 use crate::queue::Queues;
 use crate::state::events::Waiting;
 use crate::state::model::{AccessKey, Bucket, Upload, Version};
@@ -93,6 +94,12 @@ fn value_of(record: &Record, state: &State) -> serde_json::Result<Value> {
         Record::Bucket(name) => serde_json::to_value(state.buckets.get(name)),
         Record::Object(bucket, key) => serde_json::to_value(state.buckets.get(bucket).and_then(|b| b.objects.get(key))),
         Record::Upload(bucket, id) => serde_json::to_value(state.buckets.get(bucket).and_then(|b| b.uploads.get(id))),
+        Record::Vault(name) => serde_json::to_value(state.glacier.vaults.get(name)),
+        Record::Archive(vault, id) => serde_json::to_value(vault_of(state, vault).and_then(|v| v.archives.get(id))),
+        Record::VaultUpload(vault, id) => serde_json::to_value(vault_of(state, vault).and_then(|v| v.uploads.get(id))),
+        Record::VaultJob(vault, id) => serde_json::to_value(vault_of(state, vault).and_then(|v| v.jobs.get(id))),
+        Record::Inventory(vault) => serde_json::to_value(vault_of(state, vault).and_then(|v| v.inventory.as_ref())),
+        Record::Vaults => serde_json::to_value(&state.glacier.account),
         Record::Clock => serde_json::to_value(Clock { now: state.now, counter: state.counter }),
         Record::Rest => serde_json::to_value(Rest {
             keys: state.keys.clone(),
@@ -104,6 +111,10 @@ fn value_of(record: &Record, state: &State) -> serde_json::Result<Value> {
             waiting: state.waiting.clone(),
         }),
     }
+}
+
+fn vault_of<'a>(state: &'a State, name: &str) -> Option<&'a Vault> {
+    state.glacier.vaults.get(name)
 }
 
 fn write_line(out: &mut impl Write, record: &Record, state: &State) -> io::Result<()> {
@@ -127,12 +138,31 @@ fn rewrite(path: &PathBuf, state: &State) -> io::Result<(File, u64)> {
             write_line(&mut out, &Record::Upload(name.clone(), id.clone()), state)?;
         }
     }
+    write_vaults(&mut out, state)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     fs::rename(&next, path)?;
     let bytes = file.metadata()?.len();
     // Opened anew: the old handle would not append after what another rewrite leaves.
     Ok((File::options().append(true).open(path)?, bytes))
+}
+
+fn write_vaults(out: &mut impl Write, state: &State) -> io::Result<()> {
+    write_line(out, &Record::Vaults, state)?;
+    for (name, vault) in &state.glacier.vaults {
+        write_line(out, &Record::Vault(name.clone()), state)?;
+        write_line(out, &Record::Inventory(name.clone()), state)?;
+        for id in vault.archives.keys() {
+            write_line(out, &Record::Archive(name.clone(), id.clone()), state)?;
+        }
+        for id in vault.uploads.keys() {
+            write_line(out, &Record::VaultUpload(name.clone(), id.clone()), state)?;
+        }
+        for id in vault.jobs.keys() {
+            write_line(out, &Record::VaultJob(name.clone(), id.clone()), state)?;
+        }
+    }
+    Ok(())
 }
 
 fn load(path: &PathBuf, state: &mut State) -> io::Result<()> {
@@ -178,6 +208,12 @@ fn apply(line: Line, state: &mut State) -> serde_json::Result<()> {
                 replace(&mut bucket.uploads, id, upload);
             }
         }
+        Record::Vault(_)
+        | Record::Archive(..)
+        | Record::VaultUpload(..)
+        | Record::VaultJob(..)
+        | Record::Inventory(_)
+        | Record::Vaults => apply_vault(line, state)?,
         Record::Clock => {
             let clock: Clock = serde_json::from_value(line.value)?;
             (state.now, state.counter) = (clock.now, clock.counter);
@@ -192,6 +228,40 @@ fn apply(line: Line, state: &mut State) -> serde_json::Result<()> {
             state.late_nanos = rest.late_nanos;
             state.waiting = rest.waiting;
         }
+    }
+    Ok(())
+}
+
+fn apply_vault(line: Line, state: &mut State) -> serde_json::Result<()> {
+    let vaults = &mut state.glacier.vaults;
+    match line.record {
+        Record::Vault(name) => match serde_json::from_value::<Option<Vault>>(line.value)? {
+            None => drop(vaults.remove(&name)),
+            Some(mut vault) => {
+                if let Some(old) = vaults.remove(&name) {
+                    vault.archives = old.archives;
+                    (vault.uploads, vault.jobs, vault.inventory) = (old.uploads, old.jobs, old.inventory);
+                }
+                vaults.insert(name, vault);
+            }
+        },
+        Record::Archive(vault, id) => {
+            let archive = serde_json::from_value::<Option<Archive>>(line.value)?;
+            vaults.entry(vault).and_modify(|vault| replace(&mut vault.archives, id, archive));
+        }
+        Record::VaultUpload(vault, id) => {
+            let upload = serde_json::from_value::<Option<VaultUpload>>(line.value)?;
+            vaults.entry(vault).and_modify(|vault| replace(&mut vault.uploads, id, upload));
+        }
+        Record::VaultJob(vault, id) => {
+            let job = serde_json::from_value::<Option<VaultJob>>(line.value)?;
+            vaults.entry(vault).and_modify(|vault| replace(&mut vault.jobs, id, job));
+        }
+        Record::Inventory(vault) => {
+            let inventory = serde_json::from_value::<Option<Inventory>>(line.value)?;
+            vaults.entry(vault).and_modify(|vault| vault.inventory = inventory);
+        }
+        _ => state.glacier.account = serde_json::from_value::<Account>(line.value)?,
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! HTTP: faults, control, queue and batch calls are taken off first, all else is S3.
+//! HTTP: faults, control, queue, batch and vault calls are taken off first, all else is S3.
 
 mod body;
 mod control;
+mod glacier;
 mod sigv4;
 
 use std::net::SocketAddr;
@@ -164,6 +165,9 @@ impl Server {
         let target = header(request.headers(), "x-amz-target").map(str::to_string);
         if let Some(target) = target.filter(|target| target.starts_with("AmazonSQS.")) {
             return self.aside(&target.clone(), request, Aside::Queue(target)).await;
+        }
+        if glacier::is_call(request.headers()) {
+            return self.glacier(request).await;
         }
         if path.starts_with("/v20180820/") {
             return self.aside("S3Control", request, Aside::Jobs).await;

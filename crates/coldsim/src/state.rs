@@ -21,9 +21,11 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Jobs;
-use crate::bill::{Access, Meter, RequestKind, Stored};
+use crate::bill::{Access, Meter, RequestKind, Stored, VaultUse};
 use crate::blobs::{Blobs, Segment};
 use crate::clock::midnight_after;
+use crate::glacier::VaultDue;
+use crate::glacier::model::Glacier;
 use crate::queue::Queues;
 use events::Waiting;
 use model::{AccessKey, Bucket, Upload, Version};
@@ -37,6 +39,13 @@ pub(crate) enum Record {
     Bucket(String),
     Object(String, String),
     Upload(String, String),
+    Vault(String),
+    Archive(String, String),
+    VaultUpload(String, String),
+    VaultJob(String, String),
+    Inventory(String),
+    /// What belongs to the account of all vaults.
+    Vaults,
     /// The time, and how many ids were given out.
     Clock,
     /// Meter, queues, jobs, keys, messages held back.
@@ -54,6 +63,8 @@ pub(crate) enum Due {
     Deliver,
     /// Batch jobs move on.
     Jobs,
+    /// Something in a vault.
+    Vault(String, VaultDue),
     /// Lifecycle and Intelligent-Tiering.
     Midnight,
 }
@@ -68,6 +79,10 @@ pub(crate) enum Charge {
     ThawedCopy(u64, Time, Time),
     Retrieved(StorageClass, u64),
     Egress(u64),
+    Vault(VaultUse, u64),
+    VaultStored { bytes: u64, from: Time, to: Time },
+    VaultParts { bytes: u64, from: Time, to: Time },
+    VaultRemoved { bytes: u64, since: Time },
     Monitored(Time, Time),
 }
 
@@ -80,6 +95,7 @@ pub(crate) struct State {
     /// Up to when all has happened.
     pub now: Time,
     pub buckets: BTreeMap<String, Bucket>,
+    pub glacier: Glacier,
     pub keys: BTreeMap<String, AccessKey>,
     pub queues: Queues,
     pub jobs: Jobs,
@@ -104,6 +120,7 @@ impl State {
             region: region.to_string(),
             now,
             buckets: BTreeMap::new(),
+            glacier: Glacier::default(),
             keys: BTreeMap::new(),
             queues: Queues::new(region),
             jobs: Jobs::new(region),
@@ -136,6 +153,8 @@ impl State {
             let parts = bucket.uploads.values().flat_map(|u| u.parts.values());
             used.extend(parts.flat_map(|p| &p.body));
         }
+        used.extend(self.glacier.segments());
+        planned.extend(self.glacier.plans());
         planned.extend(self.waiting.iter().map(|w| (w.due, Due::Deliver)));
         planned.extend(self.jobs.next_due().map(|at| (at, Due::Jobs)));
         self.agenda = planned.into_iter().collect();
@@ -171,6 +190,7 @@ impl State {
             Due::Expired(bucket, key, version) => self.copy_expires(&bucket, &key, &version),
             Due::Deliver => self.deliver(),
             Due::Jobs => self.run_jobs(),
+            Due::Vault(vault, due) => self.vault_due(&vault, &due),
             Due::Midnight => {
                 self.run_lifecycle();
                 self.run_tiering();
@@ -196,6 +216,10 @@ impl State {
                 Charge::ThawedCopy(bytes, from, to) => meter.thawed_copy(bytes, from, to),
                 Charge::Retrieved(class, bytes) => meter.retrieved(&class, bytes),
                 Charge::Egress(bytes) => meter.egress(bytes, now),
+                Charge::Vault(what, n) => meter.vault(what, n),
+                Charge::VaultStored { bytes, from, to } => meter.vault_stored(bytes, from, to),
+                Charge::VaultParts { bytes, from, to } => meter.vault_parts(bytes, from, to),
+                Charge::VaultRemoved { bytes, since } => meter.vault_removed(bytes, since, now),
                 Charge::Monitored(from, to) => meter.monitored(1, from, to),
             }
         }
@@ -218,6 +242,7 @@ impl State {
                 charges.extend(part_charges(upload, self.billed_until, now));
             }
         }
+        charges.extend(self.glacier.storage_charges(self.billed_until, now));
         self.charges.extend(charges);
         self.settle();
         self.billed_until = now;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use darkslide_catalog::{Catalog, PackSet};
 use darkslide_snapshot::{
-    BackupPlan, CHECKPOINT_EVERY, Context, Done, EmptyLibrary, OneFileSystem, Reading, RefsReader, Replicated, Rules,
-    replicate,
+    BackupPlan, CHECKPOINT_EVERY, Context, Done, EmptyLibrary, Keeper, OneFileSystem, Previewing, Reading, RefsReader,
+    Replicated, Rules, replicate,
 };
 use darkslide_words::{Money, Name};
 
@@ -106,6 +106,12 @@ impl Engine {
             tags: options.tags.clone(),
             tool: TOOL.to_string(),
         };
+        let keeping = self.settings.previews.makes().then(|| self.keeping()).flatten();
+        let previewing = self.settings.previews.makes().then(|| Previewing {
+            maker: &*self.maker,
+            workers: self.settings.previews.workers(),
+            keeper: keeping.as_ref().map(|keeping| keeping as &dyn Keeper),
+        });
         let done = darkslide_snapshot::backup(Context {
             catalog: &self.catalog_path(),
             stores: &repo.reached.stores,
@@ -116,6 +122,7 @@ impl Engine {
             observer,
             plan: &plan,
             run,
+            previewing,
             unreliable: PackSet::default(),
         });
         let spent = self.settle(&meters, "backup")?;

@@ -24,11 +24,8 @@ impl Engine {
     /// Which classes a store is to keep what in; nothing for a directory.
     fn classes_of(&self, label: &str) -> Option<Classes> {
         let settings = self.settings.stores.iter().find(|s| s.url.is_some() && s.label() == label)?;
-        Some(Classes {
-            cold: settings.class.clone().unwrap_or(StorageClass::DeepArchive),
-            warm: settings.warm_class.clone().unwrap_or(StorageClass::Standard),
-            hot: StorageClass::Standard,
-        })
+        let [cold, warm, hot] = crate::pricing::classes_of(settings);
+        Some(Classes { cold, warm, hot })
     }
 
     /// Remembers what a check found rotten, for `repair`.
@@ -125,7 +122,8 @@ impl Engine {
                 identities: opened.as_ref().map(|(keys, _)| &keys.identities),
                 observer,
             };
-            let report = audit(&context, pages.as_mut())?;
+            let mut report = audit(&context, pages.as_mut())?;
+            crate::vaults::audit_vault(&**store, &mut report)?;
             self.remember_rotten(&catalog, &store.label(), &report.rotten)?;
             merge(&mut all, report, &store.label(), repo.reached.stores.len());
         }

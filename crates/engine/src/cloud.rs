@@ -128,6 +128,10 @@ impl CloudSetup {
     }
 }
 
+fn is_bucket(store: &StoreSettings) -> bool {
+    store.url.as_deref().is_some_and(|url| url.starts_with("s3://"))
+}
+
 /// Region and credentials: of `[cloud]`, else of the store.
 fn access(settings: &CloudSettings, store: Option<&StoreSettings>) -> Result<CloudAccess, EngineError> {
     let region =
@@ -163,7 +167,7 @@ impl Engine {
 
     /// The store whose bucket is set up: the first that is one.
     fn cloud_store(&self) -> Option<&StoreSettings> {
-        self.settings.stores.iter().find(|store| store.url.is_some())
+        self.settings.stores.iter().find(|store| is_bucket(store))
     }
 
     /// The account of this configuration.

@@ -6,6 +6,7 @@
 mod places;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use darkslide_catalog::{Catalog, FileRow, MirroredFile};
 use darkslide_format::canon;
@@ -47,7 +48,7 @@ impl CopiesSettings {
 }
 
 /// The rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopiesRule {
     /// Copies.
     pub copies: u64,
@@ -114,7 +115,7 @@ pub struct CopiesGroup {
 }
 
 /// A place that may hold copies.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopiesPlace {
     /// What it is called.
     pub place: String,
@@ -131,7 +132,7 @@ pub struct CopiesPlace {
 }
 
 /// What was found in all.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopiesReport {
     /// The rule.
     pub rule: CopiesRule,
@@ -149,11 +150,52 @@ pub struct CopiesReport {
 
 /// Files that are named as the worst.
 const WORST_MAX: usize = 20;
+/// What was last counted counts so long, if nothing ran since.
+const COUNTED_FOR: Duration = Duration::from_secs(6 * 3600);
+/// Where the catalog keeps it.
+const COUNTED: &str = "copies counted";
+
+/// What was counted, when, and after which run of which configuration.
+#[derive(Serialize, Deserialize)]
+struct Counted {
+    at: i64,
+    run: i64,
+    settings: String,
+    report: CopiesReport,
+}
 
 /// Gets each group as soon as it is complete.
 pub type OnGroup<'a> = dyn FnMut(&CopiesGroup) + 'a;
 
 impl Engine {
+    /// How many copies there are in all, as of the last hours: counted anew when anything ran since
+    /// or was configured otherwise. Nothing before the first backup.
+    pub fn copies_in_all(&self) -> Result<Option<CopiesReport>, EngineError> {
+        let catalog = Catalog::open(&self.catalog_path())?;
+        let mut any = false;
+        for backup in &self.settings.backups {
+            any |= catalog.job(&backup.name)?.snapshot.is_some();
+        }
+        if !any {
+            return Ok(None);
+        }
+        let (now, run) = (self.clock.now(), catalog.last_run()?);
+        let text = format!("{:?}", self.settings);
+        let settings = blake3::hash(text.as_bytes()).to_hex().to_string();
+        let known = catalog.meta(COUNTED)?.and_then(|json| serde_json::from_slice::<Counted>(&json).ok());
+        let fresh = known.filter(|known| {
+            let at = Time(known.at);
+            known.run == run && known.settings == settings && at <= now && at.until(now) < COUNTED_FOR
+        });
+        if let Some(known) = fresh {
+            return Ok(Some(known.report));
+        }
+        let report = self.copies(None, GroupBy::Year, &mut |_| {})?;
+        let counted = Counted { at: now.0, run, settings, report };
+        catalog.set_meta(COUNTED, &serde_json::to_vec(&counted).unwrap_or_default())?;
+        Ok(Some(counted.report))
+    }
+
     /// Counts the copies of each file below `path` (all where there is none).
     pub fn copies(
         &self,
@@ -245,18 +287,22 @@ impl Counting<'_, '_> {
         if entry.kind != EntryKind::File {
             return Ok(());
         }
-        let (mut held, mut media, mut off_site) = (Vec::new(), Vec::<&str>::new(), false);
+        let (mut held, mut copies, mut media, mut off_site) = (Vec::new(), 0, Vec::<&str>::new(), false);
         for (n, place) in self.places.iter().enumerate() {
             if !place.holds(catalog, job, &path, row, &entry, mirrored[n].as_deref())? {
                 continue;
             }
             held.push(n);
+            if held[..held.len() - 1].iter().any(|other: &usize| self.places[*other].is_same(place)) {
+                continue;
+            }
+            copies += 1;
             off_site |= place.off_site;
             if !media.contains(&place.medium.as_str()) {
                 media.push(&place.medium);
             }
         }
-        let standing = Standing { copies: held.len() as u64, media: media.len() as u64, off_site };
+        let standing = Standing { copies, media: media.len() as u64, off_site };
         let lacks = self.rule.lacks(&standing).is_some();
         self.files += Count(1);
         self.bytes += entry.bytes();

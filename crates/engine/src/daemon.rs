@@ -141,12 +141,12 @@ impl Daemon {
     pub fn turn(&mut self, engine: &Engine, hands: &mut dyn Hands) -> Result<Turn, EngineError> {
         let mut notes = self.collect(engine, hands);
         let (now, elapsed) = (engine.clock.now(), engine.clock.elapsed());
-        let plans = engine.job_plans(&self.running.keys().cloned().collect(), &self.seed)?;
         let cares = |job: &JobSettings| job.on_battery == OnCondition::Skip || job.metered == OnCondition::Skip;
         let conditions = match engine.settings.jobs.iter().any(cares) {
             true => self.senses.look(),
             false => Conditions::default(),
         };
+        let plans = engine.job_plans_under(conditions, &self.running.keys().cloned().collect(), &self.seed)?;
         self.restrain(engine, now, elapsed, conditions);
         let mut waiting = BTreeSet::new();
         self.remember_late(&plans);
@@ -229,7 +229,7 @@ impl Daemon {
                 one.stop.fail(&format!("it took longer than its timeout of {text}"));
             } else if let Some(window) = window {
                 one.stop.stop(&format!("stopped for the window {window}; it goes on afterwards"));
-            } else if let Some(why) = kept_by(&one.job, conditions) {
+            } else if let Some(why) = one.job.kept_by(conditions) {
                 one.stop.stop(&format!("stopped {why}; it goes on afterwards"));
             }
         }
@@ -275,7 +275,7 @@ impl Daemon {
                 }
                 continue;
             }
-            let kept = self.not_before.contains_key(&job.name) || kept_by(job, conditions).is_some();
+            let kept = self.not_before.contains_key(&job.name) || job.kept_by(conditions).is_some();
             let taken = !self.cards.is_empty() || self.running.values().any(|one| one.job.kind.is_exclusive());
             if kept {
                 continue;
@@ -328,14 +328,6 @@ impl Daemon {
             _ => "nothing is scheduled".into(),
         }
     }
-}
-
-/// Why a job waits for other conditions.
-fn kept_by(job: &JobSettings, conditions: Conditions) -> Option<&'static str> {
-    if conditions.on_battery && job.on_battery == OnCondition::Skip {
-        return Some("on the battery");
-    }
-    (conditions.metered && job.metered == OnCondition::Skip).then_some("on a metered line")
 }
 
 /// Held while a daemon works with a configuration.

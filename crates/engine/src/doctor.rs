@@ -80,6 +80,8 @@ impl Engine {
         self.keys_closed(&mut found);
         self.memory_sound(&mut found);
         self.stores_well(&mut found);
+        self.somebody_told(&mut found);
+        self.retention_holds(&mut found);
         tools(&mut found);
         Ok(found.0)
     }
@@ -191,6 +193,45 @@ impl Engine {
                 "set the clock; times of snapshots and schedules go by it",
             ),
             None => found.good("clock", "it has not gone back since the last run"),
+        }
+    }
+
+    /// Messages go somewhere, and the last one arrived.
+    fn somebody_told(&self, found: &mut Findings) {
+        const AREA: &str = "notifications";
+        let channels = self.dispatcher("", std::sync::Arc::new(|| false)).channels();
+        if channels.is_empty() {
+            let advice = "`darkslide config explain notify` tells how to hear of a failure";
+            return found.add(AREA, Health::Weak, "nobody is told when something goes wrong", advice);
+        }
+        for channel in channels {
+            let shown = format!("{} ({})", channel.name, channel.way);
+            let test = format!("`darkslide notify test {}`", channel.name);
+            match channel.last {
+                None => found.add(AREA, Health::Unknown, format!("{shown}: nothing was ever sent"), test),
+                Some(last) => match &last.why {
+                    None => found.good(AREA, format!("{shown}: the last message arrived {}", last.time.local())),
+                    Some(why) => {
+                        let text = format!("{shown}: the last message, {}, did not arrive: {why}", last.time.local());
+                        found.add(AREA, Health::Bad, text, format!("mend it, then {test}"));
+                    }
+                },
+            }
+        }
+    }
+
+    /// A rule by number alone lets whoever has this machine's secrets push good snapshots out.
+    fn retention_holds(&self, found: &mut Findings) {
+        for job in &self.settings.backups {
+            let rules = job.keep.rules();
+            if rules.last > 0 && rules.periods.is_empty() && rules.within.is_none() {
+                let text = format!(
+                    "backup `{}` keeps the last {} snapshots and nothing else: a thief of this machine's secrets \
+                     pushes them out by as many of his own",
+                    job.name, rules.last
+                );
+                found.add("retention", Health::Weak, text, "add a rule by time, such as `daily` or `within = \"90d\"`");
+            }
         }
     }
 

@@ -31,6 +31,27 @@ pub enum EngineError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// Not a photograph's number on this machine.
+    #[error("there is no photograph {id} on this machine: `darkslide photos` lists them")]
+    NoPhotograph {
+        /// The number.
+        id: i64,
+    },
+    /// A date that is none.
+    #[error("`{text}` is no date such as 2024, 2024-05 or 2024-05-31")]
+    BadDate {
+        /// As it was written.
+        text: String,
+    },
+    /// Not what a page gave as its end.
+    #[error("`{text}` is not what a page of photographs gave as `next`: ask for the first page again")]
+    BadCursor {
+        /// As it was given.
+        text: String,
+    },
+    /// Previews are to be made, and not to be made.
+    #[error("previews are switched off: [previews] make = false")]
+    PreviewsOff,
     /// A configuration file exists.
     #[error("{path} exists and was not touched: choose another --config")]
     ConfigExists {
@@ -349,6 +370,10 @@ impl EngineError {
             | Self::AmbiguousSnapshot { .. }
             | Self::Sealed { .. }
             | Self::NoPath { .. }
+            | Self::NoPhotograph { .. }
+            | Self::BadDate { .. }
+            | Self::BadCursor { .. }
+            | Self::PreviewsOff
             | Self::Template(_)
             | Self::Ingest(
                 darkslide_ingest::IngestError::Overlap { .. } | darkslide_ingest::IngestError::NoManifest { .. },

@@ -131,7 +131,7 @@ impl Engine {
 
         let mut stores = Vec::new();
         for settings in &options.stores {
-            let store = opener.create(settings)?;
+            let store = opener.create(&settings.clone().recorded(&state_of(&options.config)))?;
             if store.read(&names::header(), None)? != darkslide_store::ReadOutcome::Missing {
                 return Err(EngineError::Founded { store: store.label() });
             }
@@ -221,6 +221,7 @@ fn settings_for(options: &InitOptions, repository: RepositoryId, owner: &SecretK
             library: absolute(&options.library),
             ..BackupSettings::default()
         }],
+        previews: Default::default(),
         prune: Default::default(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),
@@ -235,6 +236,12 @@ fn settings_for(options: &InitOptions, repository: RepositoryId, owner: &SecretK
         notify: Vec::new(),
         hooks: Vec::new(),
     }
+}
+
+/// Where the state of a new configuration lies.
+pub(crate) fn state_of(config: &std::path::Path) -> PathBuf {
+    let name = config.file_stem().map_or_else(|| "darkslide".into(), |s| s.to_string_lossy().to_string());
+    absolute(config).with_file_name(format!("{name}-state"))
 }
 
 pub(crate) fn absolute(path: &std::path::Path) -> PathBuf {

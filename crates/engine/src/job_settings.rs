@@ -9,7 +9,7 @@ use darkslide_words::{Bytes, Money};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::schedule::{Schedule, Windows, parse_span};
-use crate::{Settings, parse_bytes};
+use crate::{Conditions, Settings, parse_bytes};
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -285,6 +285,14 @@ const JITTER_MAX: Duration = Duration::from_secs(86_400);
 pub const SCRUB_EVERY: Duration = Duration::from_secs(90 * 86_400);
 
 impl JobSettings {
+    /// Why it does not begin on this battery or line.
+    pub(crate) fn kept_by(&self, conditions: Conditions) -> Option<&'static str> {
+        if conditions.on_battery && self.on_battery == OnCondition::Skip {
+            return Some("on the battery");
+        }
+        (conditions.metered && self.metered == OnCondition::Skip).then_some("on a metered line")
+    }
+
     /// What a scrub of this job reads: those whose turn it is, or a share by chance.
     pub(crate) fn sample(&self) -> Sample {
         match self.percent {

@@ -17,8 +17,8 @@ use crate::runs::Account;
 use crate::schedule::{Decision, Entry, Past, Ran, RanEnd, SET_BACK_MAX, decide};
 use crate::secrets::{self, WriterFile};
 use crate::{
-    BackupOptions, CheckOptions, ColdRestore, DRILL_COST, DrillOutcome, Engine, EngineError, ForgetOptions,
-    IngestOptions, JobKind, JobSettings, PruneOptions, Report, ThawOptions, cards,
+    BackupOptions, CheckOptions, ColdRestore, Conditions, DRILL_COST, DrillOutcome, Engine, EngineError, ErrorKind,
+    ForgetOptions, IngestOptions, JobKind, JobSettings, PruneOptions, Report, ThawOptions, cards,
 };
 
 /// Watches any kind of job.
@@ -136,9 +136,30 @@ impl Engine {
         ))
     }
 
-    /// Runs a job to its end.
+    /// Runs a job to its end. What fails before any run began is a failed run all the same.
     pub fn run_job(&self, job: &JobSettings, means: &JobMeans, watch: &dyn Watch) -> Result<JobDone, EngineError> {
         self.may_run(job)?;
+        let before = Catalog::open(&self.catalog_path())?.last_run()?;
+        let done = self.do_job(job, means, watch);
+        if let Err(error) = &done {
+            let target = job.row(&self.settings);
+            let runs = Catalog::open(&self.catalog_path())?.runs_after(&runs_of(job, &target), before)?;
+            let passes = matches!(error, EngineError::Running) || error.kind() == ErrorKind::Cancelled;
+            if runs.is_empty() && !passes {
+                self.failed_before(job, &error.to_string())?;
+            }
+        }
+        done
+    }
+
+    /// A run of a job that failed before its work could begin: a row, a log, an event.
+    pub fn failed_before(&self, job: &JobSettings, why: &str) -> Result<(), EngineError> {
+        self.recorded(&job.row(&self.settings), job.kind.word(), |_| {
+            Ok(((), Account { failed: Some(why.to_string()), ..Account::default() }))
+        })
+    }
+
+    fn do_job(&self, job: &JobSettings, means: &JobMeans, watch: &dyn Watch) -> Result<JobDone, EngineError> {
         let target = job.target(&self.settings);
         let identity = means.identity.as_ref();
         match job.kind {
@@ -283,11 +304,22 @@ impl Engine {
     /// All jobs: what they should do now, when next, and what they last did. Remembers since when
     /// each is scheduled, and which runs a wrong clock told of.
     pub fn job_plans(&self, going_on: &BTreeSet<String>, seed: &[u8]) -> Result<Vec<JobPlan>, EngineError> {
+        self.job_plans_under(Conditions::default(), going_on, seed)
+    }
+
+    /// The same, on this battery and line: nobody waits for a job that does not begin on them.
+    pub(crate) fn job_plans_under(
+        &self,
+        conditions: Conditions,
+        going_on: &BTreeSet<String>,
+        seed: &[u8],
+    ) -> Result<Vec<JobPlan>, EngineError> {
         let zone = &self.zone;
         let catalog = Catalog::open(&self.catalog_path())?;
         let now = self.clock.now();
-        catalog.void_runs_after(now.plus(SET_BACK_MAX))?;
+        catalog.void_runs_after(now.plus(SET_BACK_MAX), SET_BACK_MAX)?;
         let jobs = &self.settings.jobs;
+        let refused: Vec<_> = jobs.iter().map(|job| self.may_run(job).err().map(|error| error.to_string())).collect();
         let mut pasts = Vec::new();
         for job in jobs {
             pasts.push(self.past(&catalog, job, now, zone)?);
@@ -301,14 +333,14 @@ impl Engine {
                 windows: &jobs[at].not.windows,
                 after: &jobs[at].after,
                 past: &pasts[at],
+                is_kept: refused[at].is_some() || jobs[at].kept_by(conditions).is_some(),
             })
             .collect();
         let decisions = decide(&entries, going_on, now, seed, zone);
         let mut plans = Vec::new();
-        for (job, decision) in jobs.iter().zip(decisions) {
+        for ((job, decision), refused) in jobs.iter().zip(decisions).zip(refused) {
             let target = job.row(&self.settings);
             let last = catalog.latest_runs(&runs_of(job, &target), 1)?.pop();
-            let refused = self.may_run(job).err().map(|error| error.to_string());
             plans.push(JobPlan { job: job.clone(), refused, decision, last });
         }
         Ok(plans)
@@ -333,12 +365,16 @@ impl Engine {
             Some(first) => {
                 let target = first.row(&self.settings);
                 let rows = catalog.latest_runs(&runs_of(first, &target), 50)?;
-                let good = rows.iter().find(|row| row.how().is_some_and(RunOutcome::is_done)).map(|row| row.id);
+                let ends = |row: &&RunRow| row.how().is_some_and(RunOutcome::is_done) && !is_first_part(first, row);
+                let good = rows.iter().find(ends).map(|row| row.id);
                 (catalog.runs_after(&of, good.unwrap_or_default())?, good)
             }
-            None => (catalog.runs_since(&of, Entry::floor(&schedule, job.jitter(), now, zone))?, None),
+            None => {
+                let floor = Entry::floor(&schedule, job.jitter(), now, zone);
+                (catalog.runs_since(&of, floor, now.plus(SET_BACK_MAX))?, None)
+            }
         };
-        let runs = rows.iter().map(ran).collect();
+        let runs = rows.iter().filter(|row| !is_first_part(job, row)).map(ran).collect();
         Ok(Past { since: scheduled.since, since_run: scheduled.since_run, runs, followed })
     }
 }
@@ -348,6 +384,12 @@ const LOOK_AFTER: std::time::Duration = std::time::Duration::from_secs(900);
 
 fn runs_of<'a>(job: &'a JobSettings, target: &'a str) -> RunsOf<'a> {
     RunsOf { task: &job.name, kind: job.kind.word(), target }
+}
+
+/// True of a forget that was done for a prune: the job is done when the prune is.
+fn is_first_part(job: &JobSettings, row: &RunRow) -> bool {
+    let done = row.how().is_some_and(RunOutcome::is_done);
+    job.kind == JobKind::ForgetAndPrune && row.kind == JobKind::Forget.word() && done
 }
 
 /// A row, as far as a schedule goes by it.

@@ -13,7 +13,7 @@ use darkslide_format::trust::{WriterDoc, writer_document};
 use darkslide_snapshot::WriterSecrets;
 use darkslide_words::{Clock, Count, RepositoryId, Rng};
 
-use crate::founding::{absolute, make_private, put_all};
+use crate::founding::{absolute, make_private, put_all, state_of};
 use crate::secrets::{self, WriterFile};
 use crate::settings::RepositorySettings;
 use crate::{
@@ -76,7 +76,7 @@ impl Engine {
         }
         let mut stores = Vec::new();
         for settings in &options.stores {
-            stores.push(opener.open(settings)?);
+            stores.push(opener.open(&settings.clone().recorded(&state_of(&options.config)))?);
         }
         let first = stores.first().ok_or_else(|| EngineError::NoStore { detail: "none is named".into() })?;
         let (mut trust, mut refused) = repository::load_trust(&**first, None)?;
@@ -157,6 +157,7 @@ fn settings_for(options: &OpenOptions, trust: &darkslide_format::trust::Trust) -
         state: PathBuf::from(format!("{name}-state")),
         stores: options.stores.iter().map(|s| s.absolute(absolute)).collect(),
         backups: options.library.iter().map(job).collect(),
+        previews: Default::default(),
         prune: Default::default(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),

@@ -24,11 +24,13 @@ mod error;
 mod events;
 mod founding;
 mod identity_use;
+mod importing;
 mod index_sync;
 mod ingesting;
 mod job_settings;
 mod jobs;
 mod joining;
+mod leaving;
 mod local_settings;
 mod locks;
 mod loss;
@@ -39,6 +41,8 @@ mod mirroring;
 mod notify_settings;
 mod notifying;
 mod owner;
+mod photographs;
+mod previewing;
 mod pricing;
 mod pruning;
 mod recorded;
@@ -53,7 +57,9 @@ mod secrets;
 mod settings;
 mod status;
 mod store_settings;
+mod thaw_order;
 mod thawing;
+mod vaults;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +80,7 @@ pub use daemon::{Daemon, Ended, Hands, INSERTION, OnlyDaemon, Order, TURN_MAX, T
 pub use darkslide_audit::{Finding, Report, Rotated, Rotation, Sample, Severity, Sums};
 pub use darkslide_format::config::PackSizes;
 pub use darkslide_format::identity::IdentityFile;
+pub use darkslide_format::previews::PreviewFacts;
 pub use darkslide_format::snapshot::Counts;
 pub use darkslide_format::tree::EntryKind;
 pub use darkslide_format::trust::Standing;
@@ -84,6 +91,7 @@ pub use darkslide_mirror::{Agrees, Brake, Healed, MirrorPlan, Mirrored, Rot, Ver
 pub use darkslide_notify::Delivery;
 pub use darkslide_provision as provision;
 pub use darkslide_restore::{Casualty, Existing, RestorePlan, Restored};
+pub use darkslide_snapshot::previews;
 pub use darkslide_snapshot::{DEFAULT_EXCLUDES, Failure};
 pub use darkslide_words as words;
 pub use diff::{Change, Difference};
@@ -93,10 +101,12 @@ pub use error::{EngineError, ErrorKind};
 pub use events::{Announce, Before, Event, EventKind, Silence, Starting};
 pub use founding::{Founded, Founder, InitOptions};
 pub use identity_use::Restorer;
+pub use importing::{ImportOptions, Imported};
 pub use ingesting::IngestOptions;
 pub use job_settings::{DaemonSettings, JobKind, JobSettings, LogSettings, OnCondition, Role, SCRUB_EVERY};
 pub use jobs::{JobDone, JobMeans, JobPlan, Watch};
 pub use joining::{JoinWith, Joined, OpenOptions};
+pub use leaving::{LeaveOptions, LeavePlan, Leaving, Left};
 pub use local_settings::{IngestSettings, MirrorSettings, SafeSettings, TEMPLATE};
 pub use locks::Locks;
 pub use loss::{Loss, LossAt, thaws_anything};
@@ -104,6 +114,11 @@ pub use manual::{Key, explain, keys, nearest};
 pub use notify_settings::{ChannelKind, HookSettings, NotifySettings};
 pub use notifying::{ChannelInfo, Dispatcher, StopSign};
 pub use owner::{RecipientInfo, WriterInfo};
+pub use photographs::{
+    Photograph, PhotographAsk, PhotographCopy, PhotographDetail, PhotographFacets, PhotographFile, PhotographOrder,
+    PhotographPage, PhotographState, Timeline,
+};
+pub use previewing::{PreviewSettings, PreviewStatus, PreviewsFetched};
 pub use pricing::builtin_prices;
 pub use pruning::{PruneDone, PruneOptions};
 pub use repair::{Cure, Harm, Hopeless, Mend, RepairOptions, RepairPlan, Repaired, Unprotected};
@@ -126,10 +141,14 @@ pub use copies::{
 pub use costs::{CostReport, StoreCost};
 pub use darkslide_audit::prune::{Act, EarlyDeletion, PrunePlan, Pruned, Unit, Wait, Waiting};
 pub use darkslide_audit::retention::{Author, Fate, Judged, Period, RetentionPlan, Rules, SnapshotFacts, Vouched};
-pub use darkslide_catalog::{LedgerRow, RunOrigin, RunOutcome, RunRow, ThawState};
+pub use darkslide_catalog::{
+    Facet, LedgerRow, MonthCount, PhotographId, PreviewStats, RunOrigin, RunOutcome, RunRow, ThawState,
+};
 pub use darkslide_price::{Holding as PriceHolding, Line as PriceLine, Quote};
+pub use darkslide_store::vault;
 pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
 pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
+pub use vaults::{OpenVault, short, visit_vault};
 
 /// The cards that are in.
 pub fn cards() -> Vec<Volume> {
@@ -156,9 +175,25 @@ pub trait StoreOpener: Send + Sync {
     fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError>;
     /// Opens a place that exists.
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError>;
+    /// Opens a vault that is no store of a repository.
+    fn visit(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
+        Err(no_vaults(settings))
+    }
+    /// Opens a vault whose companion is new, for the set of archives with this id.
+    fn rebuild(&self, settings: &StoreSettings, _set: &str) -> Result<Arc<dyn Store>, StoreError> {
+        Err(no_vaults(settings))
+    }
     /// Reaches the account behind the buckets; nothing where there is none.
     fn cloud(&self) -> Option<&dyn CloudOpener> {
         None
+    }
+}
+
+fn no_vaults(settings: &StoreSettings) -> StoreError {
+    StoreError::Setup {
+        store: settings.label(),
+        why: "is a vault, and nothing here opens vaults".into(),
+        advice: "use the program `darkslide`".into(),
     }
 }
 
@@ -177,6 +212,8 @@ pub struct Engine {
     pub(crate) announce: Arc<dyn Announce>,
     /// The time zone of schedules.
     pub(crate) zone: jiff::tz::TimeZone,
+    /// Makes previews.
+    pub(crate) maker: Arc<dyn previews::Maker>,
 }
 
 impl Engine {
@@ -191,7 +228,13 @@ impl Engine {
 
     pub(crate) fn new(settings: Settings, opener: Arc<dyn StoreOpener>, clock: Arc<dyn Clock>) -> Self {
         let (by, stop, announce) = (StartedBy::default(), None, Arc::new(Silence));
-        Self { settings, opener, clock, reads: false, by, stop, announce, zone: jiff::tz::TimeZone::system() }
+        let (zone, maker) = (jiff::tz::TimeZone::system(), Arc::new(previews::InProcess));
+        Self { settings, opener, clock, reads: false, by, stop, announce, zone, maker }
+    }
+
+    /// The same, with previews made by this: one that bounds time and memory of hostile files.
+    pub fn with_maker(self, maker: Arc<dyn previews::Maker>) -> Self {
+        Self { maker, ..self }
     }
 
     /// The same, with the identity of `reader_profile` where a store names one: for
@@ -222,7 +265,9 @@ impl Engine {
 
     /// The configured stores, with absolute paths.
     pub fn store_settings(&self) -> Vec<StoreSettings> {
-        self.settings.stores.iter().map(|s| s.absolute(|path| self.settings.resolve(path))).collect()
+        let state = self.settings.state_dir();
+        let resolved = |s: &StoreSettings| s.absolute(|path| self.settings.resolve(path)).recorded(&state);
+        self.settings.stores.iter().map(resolved).collect()
     }
 
     /// The configuration.

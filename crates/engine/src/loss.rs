@@ -8,7 +8,7 @@ use std::time::Duration;
 use darkslide_catalog::{Catalog, PackStep, ThawId, ThawState};
 use darkslide_price::download_time;
 use darkslide_thaw::{Executor, How, Need, Place, ThawPlan, plan};
-use darkslide_words::{Bytes, Count, Money, ObjectName, Readable, Tier, Time};
+use darkslide_words::{Bytes, Count, Money, ObjectName, Readable, StorageClass, Tier, Time};
 
 use crate::cold_world::{ColdWorld, Inventory, MakeWorld};
 use crate::thawing::ThawOptions;
@@ -155,9 +155,14 @@ impl Engine {
     }
 }
 
-/// The need without copies that burn; cold as it was written.
+/// The need without copies that burn; cold as it was written. The simulated world has buckets only:
+/// what lies in a vault lies there in GLACIER, which comes in the same times.
 fn in_buckets(need: Need) -> Option<Need> {
-    let copies: Vec<Place> = need.copies.iter().filter(|c| !c.local).cloned().collect();
+    let as_bucket = |place: &Place| match place.class {
+        StorageClass::Vault => Place { class: StorageClass::Glacier, ..place.clone() },
+        _ => place.clone(),
+    };
+    let copies: Vec<Place> = need.copies.iter().filter(|c| !c.local).map(as_bucket).collect();
     (!copies.is_empty()).then_some(Need { copies, ..need })
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use darkslide_catalog::{Catalog, LedgerRow};
+use darkslide_format::names::Kind;
 use darkslide_price::Prices;
 use darkslide_store::{
     BulkEngine, Capabilities, OnListed, Payload, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, ThawAsk,
@@ -44,6 +45,7 @@ pub struct Metered {
     prices: Prices,
     classes: [StorageClass; 3],
     inside: bool,
+    hot_at_hand: bool,
     egress_before: Bytes,
     allowances: Vec<Allowance>,
     tally: Mutex<Tally>,
@@ -59,6 +61,8 @@ pub struct MeterSetup {
     pub classes: [StorageClass; 3],
     /// True where nothing leaves the region.
     pub inside: bool,
+    /// True where all but packs lies in a directory.
+    pub hot_at_hand: bool,
     /// Sent out this month already.
     pub egress_before: Bytes,
     /// The limits.
@@ -74,8 +78,8 @@ fn sum(lines: Vec<darkslide_price::Line>) -> Money {
 impl Metered {
     /// Prices the requests to `inner`.
     pub fn new(inner: Arc<dyn Store>, setup: MeterSetup) -> Self {
-        let MeterSetup { prices, classes, inside, egress_before, allowances, spent } = setup;
-        Self { inner, prices, classes, inside, egress_before, allowances, tally: Mutex::default(), spent }
+        let MeterSetup { prices, classes, inside, hot_at_hand, egress_before, allowances, spent } = setup;
+        Self { inner, prices, classes, inside, hot_at_hand, egress_before, allowances, tally: Mutex::default(), spent }
     }
 
     fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
@@ -203,7 +207,8 @@ impl Store for Metered {
         let mut cost = self.price(self.prices.get(&StorageClass::Standard, Count(1)))?;
         let wanted = range.as_ref().map_or(0, |r| r.end - r.start);
         let used = self.egress_before + self.tally().egress.0;
-        let sent = |bytes: u64| if self.inside { Money::ZERO } else { sum(self.prices.egress(Bytes(bytes), used)) };
+        let local = self.inside || self.hot_at_hand && !name.as_str().starts_with(Kind::Packs.prefix());
+        let sent = |bytes: u64| if local { Money::ZERO } else { sum(self.prices.egress(Bytes(bytes), used)) };
         self.take(cost + sent(wanted), "the next download")?;
         let outcome = self.inner.read(name, range)?;
         let arrived = match &outcome {
@@ -218,7 +223,7 @@ impl Store for Metered {
         let mut tally = self.tally();
         tally.gets.0 += 1;
         tally.gets.1 += std::mem::take(&mut cost);
-        if !self.inside {
+        if !local {
             tally.egress.0 += Bytes(arrived);
             tally.egress.1 += actual;
         }
@@ -276,6 +281,18 @@ impl Store for Metered {
         self.inner.stored_sum(name)
     }
 
+    fn readable_part(
+        &self,
+        name: &ObjectName,
+        span: darkslide_words::Span,
+    ) -> Result<Option<darkslide_store::Readable>, StoreError> {
+        self.inner.readable_part(name, span)
+    }
+
+    fn vault(&self) -> Option<&dyn darkslide_store::vault::Vault> {
+        self.inner.vault()
+    }
+
     fn mending(&self) -> Option<&dyn darkslide_store::Mending> {
         self.inner.mending()
     }
@@ -311,6 +328,7 @@ mod tests {
             prices: PriceTable::builtin().region("us-east-1").unwrap(),
             classes: [StorageClass::DeepArchive, StorageClass::Standard, StorageClass::Standard],
             inside: false,
+            hot_at_hand: false,
             egress_before: Bytes(100 << 30),
             allowances: vec![allowance],
             spent: Arc::default(),

@@ -110,10 +110,14 @@ impl Dispatcher {
         }
     }
 
-    /// Sends a test to a channel, or to all; what became of each.
+    /// Sends a test to a channel, or to all; what became of each. A watcher gets one only by its
+    /// name: to it a test is a sign that a run went well.
     pub fn test(&self, channel: Option<&str>) -> Result<Vec<Delivery>, EngineError> {
-        let chosen: Vec<&Channel> =
-            self.channels.iter().filter(|one| channel.is_none_or(|name| name == one.name)).collect();
+        let is_meant = |one: &&Channel| match channel {
+            Some(name) => name == one.name,
+            None => !is_ping(one),
+        };
+        let chosen: Vec<&Channel> = self.channels.iter().filter(is_meant).collect();
         if let Some(name) = channel.filter(|_| chosen.is_empty()) {
             return Err(EngineError::NoSuch { what: "[[notify]]", name: name.to_string() });
         }

@@ -21,8 +21,13 @@ pub struct PriceBook {
     pub by_store: HashMap<String, Prices>,
 }
 
-/// Classes of cold, warm and hot objects of a bucket.
+/// Classes of cold, warm and hot objects of a bucket, or of a vault and its companion.
 pub fn classes_of(settings: &StoreSettings) -> [StorageClass; 3] {
+    if settings.vault().is_some() {
+        let companion = settings.companion.as_deref();
+        let warm = companion.and_then(|companion| companion.warm_class.clone()).unwrap_or_default();
+        return [StorageClass::Vault, warm, StorageClass::Standard];
+    }
     [
         settings.class.clone().unwrap_or(StorageClass::DeepArchive),
         settings.warm_class.clone().unwrap_or(StorageClass::Standard),
@@ -33,6 +38,11 @@ pub fn classes_of(settings: &StoreSettings) -> [StorageClass; 3] {
 /// A region's prices out of the built-in table.
 pub fn builtin_prices(region: &str) -> Result<Prices, EngineError> {
     Ok(PriceTable::builtin().region(region)?)
+}
+
+/// True if what is hot lies in a directory, beside a vault: reading it costs nothing.
+fn hot_at_hand(settings: &StoreSettings) -> bool {
+    settings.companion.as_ref().is_some_and(|companion| companion.path.is_some())
 }
 
 impl Engine {
@@ -54,7 +64,9 @@ impl Engine {
         let mut by_store = HashMap::new();
         for settings in &self.settings.stores {
             if let Some(region) = settings.price_region() {
-                by_store.insert(settings.label(), table.region(region)?);
+                let prices = table.region(region)?;
+                let prices = if hot_at_hand(settings) { prices.with_hot_at_hand() } else { prices };
+                by_store.insert(settings.label(), prices);
             }
         }
         Ok(PriceBook { by_store })
@@ -106,6 +118,7 @@ impl Engine {
                 prices: prices.clone(),
                 classes: classes_of(settings),
                 inside: self.settings.network.inside_aws,
+                hot_at_hand: hot_at_hand(settings),
                 egress_before,
                 allowances: allowances.clone(),
                 spent: spent.clone(),

@@ -7,9 +7,10 @@
 mod execute;
 mod photographs;
 mod plan;
+mod quote;
 mod survey;
 
-use darkslide_words::{Bytes, Count, Name, ObjectName};
+use darkslide_words::{Bytes, Count, Money, Name, ObjectName};
 use serde::Serialize;
 
 use crate::{Engine, EngineError};
@@ -116,6 +117,8 @@ pub struct RepairPlan {
     pub unprotected: Vec<Unprotected>,
     /// Stores that could not be looked at, and why.
     pub unreached: Vec<(String, String)>,
+    /// What it costs; nothing where no store has prices.
+    pub cost: Option<Money>,
 }
 
 impl RepairPlan {
@@ -136,6 +139,8 @@ impl RepairPlan {
 pub struct RepairOptions {
     /// Only this store, by its label; all where none is named.
     pub store: Option<String>,
+    /// It stops before it costs more than this.
+    pub max_cost: Option<Money>,
 }
 
 impl Engine {

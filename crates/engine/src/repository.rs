@@ -163,8 +163,7 @@ impl Engine {
     /// Opens the configured stores.
     pub(crate) fn reach(&self) -> Result<Reached, EngineError> {
         let (mut stores, mut missing) = (Vec::new(), Vec::new());
-        for settings in &self.settings.stores {
-            let resolved = settings.absolute(|path| self.settings.resolve(path));
+        for resolved in self.store_settings() {
             let resolved = if self.reads { resolved.for_reading() } else { resolved };
             match self.opener.open(&resolved) {
                 Ok(store) => stores.push(store),
@@ -189,14 +188,9 @@ impl Engine {
         let catalog = Catalog::open(&self.catalog_path()).ok();
         let (mut stores, mut empty, mut merged) = (Vec::new(), Vec::new(), None::<Trust>);
         let (mut refused, mut problem) = (Vec::new(), None);
+        let mut later = Vec::new();
         for store in reached.stores {
-            let into = |trust: Option<Trust>| {
-                load_trust(&*store, trust).and_then(|found| {
-                    self.pinned(&*store, &found.0)?;
-                    Ok(found)
-                })
-            };
-            match into(merged.clone()) {
+            match self.trusted(&*store, merged.clone()) {
                 Ok((trust, bad)) => {
                     merged = Some(trust);
                     refused.extend(bad);
@@ -206,7 +200,18 @@ impl Engine {
                 Err(EngineError::NotARepository { .. }) if !self.remembered(catalog.as_ref(), &*store)? => {
                     empty.push(store)
                 }
-                Err(error) => {
+                Err(error) => later.push((store, error)),
+            }
+        }
+        // What one lost of its documents, another one has: it is a copy that needs mending.
+        for (store, error) in later {
+            match merged.clone().map(|trust| self.trusted(&*store, Some(trust))) {
+                Some(Ok((trust, bad))) => {
+                    merged = Some(trust);
+                    refused.extend(bad);
+                    stores.push(store);
+                }
+                _ => {
                     missing.push((store.label(), error.to_string()));
                     problem.get_or_insert(error);
                 }
@@ -224,6 +229,16 @@ impl Engine {
         // A place that never held this repository is to become a copy of it.
         stores.extend(empty);
         Ok(Repository { reached: Reached { stores, missing }, trust, refused })
+    }
+
+    fn trusted(
+        &self,
+        store: &dyn Store,
+        known: Option<Trust>,
+    ) -> Result<(Trust, Vec<(ObjectName, FormatError)>), EngineError> {
+        let found = load_trust(store, known)?;
+        self.pinned(store, &found.0)?;
+        Ok(found)
     }
 
     fn remembered(&self, catalog: Option<&Catalog>, store: &dyn Store) -> Result<bool, EngineError> {

@@ -72,6 +72,8 @@ impl Account {
 
 /// Files that an event names.
 const NAMED_MAX: usize = 20;
+/// Kinds of work that take the lock of this machine only in their midst.
+const TAKES_LOCK_LATER: [&str; 2] = ["drill", "restore"];
 
 impl Engine {
     /// The same, whose runs are started by this.
@@ -117,6 +119,10 @@ impl Engine {
         work: impl FnOnce(&RunLog) -> Result<(T, Account), EngineError>,
     ) -> Result<T, EngineError> {
         let catalog = Catalog::open(&self.catalog_path())?;
+        if self.by.task.is_some() && TAKES_LOCK_LATER.contains(&kind) {
+            // Busy is no run: whoever waits would make a row with each try.
+            drop(crate::secrets::lock(&self.settings.state_dir())?);
+        }
         let log = self.begin(&catalog, job, kind)?;
         let starting = Starting {
             job: self.by.task.as_deref().unwrap_or(job).to_string(),
@@ -143,7 +149,8 @@ impl Engine {
             Ok((done, account)) => (Ok(done), account, None),
             Err(error) => {
                 let text = error.to_string();
-                let cancelled = error.kind() == ErrorKind::Cancelled;
+                // What met another run is not done, and did not fail: it comes again.
+                let cancelled = error.kind() == ErrorKind::Cancelled || matches!(error, EngineError::Running);
                 (Err(error), Account::default(), Some((text, cancelled)))
             }
         };

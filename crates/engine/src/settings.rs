@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::store_settings::{parse_bits, parse_bytes};
 use crate::{
     CloudSettings, CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings,
-    KeepSettings, LogSettings, MirrorSettings, NotifySettings, PruneSettings, SafeSettings, StoreSettings,
-    job_settings, notify_settings,
+    KeepSettings, LogSettings, MirrorSettings, NotifySettings, PreviewSettings, PruneSettings, SafeSettings,
+    StoreSettings, job_settings, notify_settings,
 };
 
 /// The configuration file.
@@ -57,6 +57,9 @@ pub struct Settings {
     /// What runs around jobs.
     #[serde(rename = "hook", default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<HookSettings>,
+    /// How previews are made and kept.
+    #[serde(default, skip_serializing_if = "PreviewSettings::is_empty")]
+    pub previews: PreviewSettings,
     /// How prune works.
     #[serde(default, skip_serializing_if = "PruneSettings::is_empty")]
     pub prune: PruneSettings,
@@ -201,7 +204,8 @@ impl Settings {
                 return Some(format!("two [[mirror]] are called `{}`", mirror.name));
             }
         }
-        if let Some(problem) = self.ingest.problem().or_else(|| self.logs.problem()).or_else(|| self.cloud.problem()) {
+        let of_tables = [self.ingest.problem(), self.logs.problem(), self.previews.problem(), self.cloud.problem()];
+        if let Some(problem) = of_tables.into_iter().flatten().next() {
             return Some(problem);
         }
         let keep = self.backups.iter().find_map(|backup| backup.keep.problem(&backup.name));
@@ -339,6 +343,11 @@ const TAIL: &str = "
 #   [logs]
 #   keep = \"30d\"
 #   max = \"200 MB\"
+#
+# Thumbnails and what photographs tell of themselves go sealed into the repository with each backup:
+#   [previews]
+#   make = true
+#   cache_max = \"10 GB\"              # plain thumbnails that are kept on this machine
 #
 # Who hears when something is wrong (`darkslide notify test` tries it), and what runs around jobs.
 # Secrets stand elsewhere: { file = ... } of mode 0600, { env = ... } or { keyring = ... }:

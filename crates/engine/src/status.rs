@@ -9,7 +9,7 @@ use darkslide_format::trust::Standing;
 use darkslide_words::{Money, Name, Time};
 
 use crate::secrets::{self, WriterFile};
-use crate::{Engine, EngineError};
+use crate::{CopiesReport, Engine, EngineError};
 
 /// A store.
 #[derive(Debug, Clone)]
@@ -54,6 +54,10 @@ pub struct Status {
     pub month_limit: Option<Money>,
     /// The last good drill.
     pub last_drill: Option<(Time, Duration)>,
+    /// The copies of all files, held against the rule; nothing before the first backup.
+    pub copies: Option<CopiesReport>,
+    /// True if the configuration says how many there have to be.
+    pub is_rule_set: bool,
 }
 
 impl Engine {
@@ -103,6 +107,9 @@ impl Engine {
         let month = catalog.spent(now.month_start())?;
         let month_limit = self.settings.budget.per_month;
         let repository = self.settings.repository.id.clone();
-        Ok(Status { repository, writer, stores, jobs, mirrors, month, month_limit, last_drill })
+        // Without a store nothing can be counted, and that is told already.
+        let copies = if repo.is_ok() { self.copies_in_all()? } else { None };
+        let is_rule_set = !self.settings.copies.is_empty();
+        Ok(Status { repository, writer, stores, jobs, mirrors, month, month_limit, last_drill, copies, is_rule_set })
     }
 }

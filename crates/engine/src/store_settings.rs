@@ -1,21 +1,24 @@
-//! Where a copy of the repository lies: a directory, or a bucket and the way
-//! there.
+//! Where a copy of the repository lies: a directory, a bucket, or a vault with a companion, and the
+//! way there.
 
 use std::path::{Path, PathBuf};
 
 use darkslide_words::StorageClass;
 use serde::{Deserialize, Serialize};
 
-/// A place that holds a full copy: a directory (`path`) or a bucket (`url`).
+/// A place that holds a full copy: a directory (`path`), a bucket or a vault (`url`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreSettings {
     /// A directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// A bucket: `s3://bucket/prefix`.
+    /// A bucket, `s3://bucket/prefix`; or a Glacier vault, `glacier://vault`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Number of a vault's account, where it is not that of the credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// A server other than Amazon's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
@@ -78,7 +81,16 @@ pub struct StoreSettings {
     /// URL of an SQS queue that gets the bucket's restore events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<String>,
+    /// Beside a vault: the directory or bucket that holds what must be at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub companion: Option<Box<StoreSettings>>,
+    /// Where this machine remembers a vault's archives and jobs; below its state.
+    #[serde(skip)]
+    pub record: Option<PathBuf>,
 }
+
+/// How the URL of a vault begins.
+const VAULT: &str = "glacier://";
 
 /// A kind of medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -153,9 +165,9 @@ impl StoreSettings {
         Self { path: Some(path.into()), ..Self::default() }
     }
 
-    /// A directory's path, or `s3://bucket/prefix`.
+    /// A directory's path, `s3://bucket/prefix`, or `glacier://vault`.
     pub fn parse(text: &str) -> Self {
-        match text.starts_with("s3://") {
+        match text.starts_with("s3://") || text.starts_with(VAULT) {
             true => Self { url: Some(text.to_string()), ..Self::default() },
             false => Self::dir(text),
         }
@@ -170,36 +182,46 @@ impl StoreSettings {
         }
     }
 
-    /// With a directory's path made absolute.
-    pub(crate) fn absolute(&self, resolve: impl Fn(&Path) -> PathBuf) -> Self {
-        Self {
-            path: self.path.as_deref().map(&resolve),
-            credentials: self.credentials.as_deref().map(&resolve),
-            ..self.clone()
+    /// The vault's name, where it is one.
+    pub fn vault(&self) -> Option<&str> {
+        self.url.as_deref()?.strip_prefix(VAULT).map(|name| name.trim_end_matches('/'))
+    }
+
+    /// With directories' paths made absolute.
+    pub(crate) fn absolute(&self, resolve: impl Fn(&Path) -> PathBuf + Copy) -> Self {
+        let companion = self.companion.as_ref().map(|companion| Box::new(companion.absolute(resolve)));
+        let credentials = self.credentials.as_deref().map(resolve);
+        Self { path: self.path.as_deref().map(resolve), credentials, companion, ..self.clone() }
+    }
+
+    /// With a place below this machine's state for what it remembers of a vault.
+    pub(crate) fn recorded(self, state: &Path) -> Self {
+        let record = self.vault().map(|vault| state.join("vaults").join(format!("{vault}.sqlite")));
+        Self { record: record.or(self.record.clone()), ..self }
+    }
+
+    /// With another profile, here and in the companion.
+    fn with_profile(&self, of: impl Fn(&Self) -> Option<String> + Copy) -> Self {
+        let companion = self.companion.as_ref().map(|companion| Box::new(companion.with_profile(of)));
+        match of(self) {
+            Some(profile) => Self { profile: Some(profile), credentials: None, companion, ..self.clone() },
+            None => Self { companion, ..self.clone() },
         }
     }
 
     /// As who reads: with the identity that may thaw.
     pub(crate) fn for_reading(&self) -> Self {
-        self.as_profile(&self.reader_profile)
-    }
-
-    /// As another identity, where one is named.
-    fn as_profile(&self, other: &Option<String>) -> Self {
-        match other {
-            Some(profile) => Self { profile: Some(profile.clone()), credentials: None, ..self.clone() },
-            None => self.clone(),
-        }
+        self.with_profile(|store| store.reader_profile.clone())
     }
 
     /// As who forgets and prunes.
     pub(crate) fn for_pruning(&self) -> Self {
-        self.as_profile(&self.pruner_profile)
+        self.with_profile(|store| store.pruner_profile.clone())
     }
 
     /// As who audits.
     pub(crate) fn for_auditing(&self) -> Self {
-        self.as_profile(&self.auditor_profile)
+        self.with_profile(|store| store.auditor_profile.clone())
     }
 
     /// Parity of each object, in percent; 0 where it is switched off.
@@ -217,6 +239,12 @@ impl StoreSettings {
             || self.pruner_profile.is_some()
             || self.class.is_some()
             || self.warm_class.is_some();
+        if self.vault().is_some() {
+            return self.vault_problem();
+        }
+        if self.companion.is_some() || self.account.is_some() {
+            return Some(format!("the store {} is no vault: it has no companion and no account", self.label()));
+        }
         if let Some(parity) = &self.parity {
             if self.url.is_some() {
                 return Some(format!("the store {} is a bucket: parity is for directories", self.label()));
@@ -232,12 +260,46 @@ impl StoreSettings {
                 Some(format!("the store {} has a `profile` and `credentials`: one of them is enough", self.label()))
             }
             (None, Some(url)) if !url.starts_with("s3://") => {
-                Some(format!("the store `{url}` is no s3://bucket/prefix"))
+                Some(format!("the store `{url}` is no s3://bucket/prefix and no glacier://vault"))
             }
             (Some(path), None) if only_buckets => {
                 Some(format!("the store {} is a directory: it has no region, profile or class", path.display()))
             }
             _ => None,
+        }
+    }
+
+    /// Why it cannot be a vault.
+    fn vault_problem(&self) -> Option<String> {
+        let label = self.label();
+        let of_buckets = [
+            ("class", self.class.is_some()),
+            ("warm_class", self.warm_class.is_some()),
+            ("checksum", self.checksum.is_some()),
+            ("request_checksum_calculation", self.request_checksum_calculation.is_some()),
+            ("path_style", self.path_style.is_some()),
+            ("batch", self.batch.is_some()),
+            ("events", self.events.is_some()),
+            ("parallel", self.parallel.is_some()),
+            ("parity", self.parity.is_some()),
+        ];
+        if let Some((key, _)) = of_buckets.into_iter().find(|(_, set)| *set) {
+            return Some(format!("the store {label} is a vault: it has no `{key}`; its companion may"));
+        }
+        if self.path.is_some() {
+            return Some("a [[store]] has a `path` or a `url`, not both".into());
+        }
+        match self.companion.as_deref() {
+            None => Some(format!(
+                "the store {label} is a vault: it needs a [store.companion] with a `path` or a `url` for what must be at hand"
+            )),
+            Some(companion) if companion.vault().is_some() => {
+                Some(format!("the companion of {label} is a vault, too: it has to be a directory or a bucket"))
+            }
+            Some(companion) if companion.class.as_ref().is_some_and(StorageClass::is_archive) => {
+                Some(format!("the companion of {label} would freeze what must be at hand: leave its `class` out"))
+            }
+            Some(companion) => companion.problem(),
         }
     }
 
@@ -327,6 +389,22 @@ mod tests {
         assert_eq!(StoreSettings::parse("/mnt/x").problem(), None);
         assert_eq!(StoreSettings::parse("s3://bucket/x").problem(), None);
         assert!(StoreSettings::default().problem().is_some());
+        let vault = StoreSettings::parse("glacier://photos");
+        assert!(vault.problem().is_some_and(|why| why.contains("[store.companion]")));
+        let with = |companion: StoreSettings| StoreSettings { companion: Some(Box::new(companion)), ..vault.clone() };
+        let whole = with(StoreSettings::dir("a"));
+        assert_eq!(
+            (whole.problem(), whole.vault(), whole.label().as_str()),
+            (None, Some("photos"), "glacier://photos")
+        );
+        assert_eq!(with(StoreSettings::parse("s3://bucket")).problem(), None);
+        assert!(with(vault.clone()).problem().is_some() && with(StoreSettings::default()).problem().is_some());
+        let frozen = StoreSettings { class: Some(StorageClass::Glacier), ..StoreSettings::parse("s3://bucket") };
+        assert!(with(frozen).problem().is_some_and(|why| why.contains("at hand")));
+        let classed = StoreSettings { class: Some(StorageClass::Glacier), ..whole.clone() };
+        assert!(classed.problem().is_some_and(|why| why.contains("`class`")));
+        let dir = StoreSettings { companion: whole.companion.clone(), ..StoreSettings::dir("b") };
+        assert!(dir.problem().is_some_and(|why| why.contains("no vault")));
         assert!(StoreSettings { region: Some("x".into()), ..StoreSettings::dir("a") }.problem().is_some());
         assert!(StoreSettings { url: Some("s3://b".into()), ..StoreSettings::dir("a") }.problem().is_some());
         let bucket = StoreSettings { region: Some("eu-central-1".into()), ..StoreSettings::parse("s3://bucket") };

@@ -8,19 +8,20 @@ use std::time::Duration;
 use darkslide_catalog::{Catalog, PackStep, ThawId, ThawRow, ThawState};
 use darkslide_format::identity::IdentityFile;
 use darkslide_format::names::{self, Kind};
-use darkslide_restore::{Casualty, Existing, PackFilter, RestorePlan, Restored, restore};
+use darkslide_restore::{Casualty, PackFilter, RestorePlan, Restored, restore};
 use darkslide_store::Store;
 use darkslide_thaw::{
     Budget, Cancelled, Executor, How, Need, Options, Place, PriceMap, Progress, ThawPlan, Upgrade, Warmed, compare,
     plan,
 };
 use darkslide_words::{Bytes, Money, Name, ObjectName, Readable, StorageClass, Tier, Time};
-use serde::{Deserialize, Serialize};
 
 use crate::metered::{add_egress, egress_used};
 use crate::observe::RestoreObserver;
 use crate::pricing::{classes_of, refresh_places};
 use crate::repository::Repository;
+use crate::thaw_order::{Order, read_order};
+use crate::vaults::see_parts;
 use crate::{Engine, EngineError, RestoreOptions, secrets};
 
 /// How cold packs are thawed.
@@ -83,38 +84,6 @@ pub struct ThawInfo {
     pub paths: Vec<Name>,
     /// How far it is.
     pub progress: Progress,
-}
-
-/// What a thaw is for, in its row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Order {
-    snapshot: String,
-    paths: Vec<Name>,
-    to: PathBuf,
-    overwrite: bool,
-    accept: Vec<String>,
-}
-
-impl Order {
-    fn of(options: &RestoreOptions, snapshot: &ObjectName) -> Self {
-        Self {
-            snapshot: snapshot.to_string(),
-            paths: options.paths.clone(),
-            to: crate::founding::absolute(&options.to),
-            overwrite: options.existing == Existing::Replace,
-            accept: options.accept_writers.clone(),
-        }
-    }
-
-    fn options(&self) -> RestoreOptions {
-        RestoreOptions {
-            snapshot: self.snapshot.clone(),
-            paths: self.paths.clone(),
-            to: self.to.clone(),
-            existing: if self.overwrite { Existing::Replace } else { Existing::Keep },
-            accept_writers: self.accept.clone(),
-        }
-    }
 }
 
 /// Days that thawed copies stay at the least: a weekend.
@@ -181,7 +150,7 @@ impl Engine {
                 continue;
             }
             let (name, size, wanted, gets) = (pack.name.clone(), pack.size, pack.download, pack.reads);
-            needs.push(Need { name, size, wanted, gets, copies });
+            needs.push(Need { name, size, wanted, span: Some(pack.span), gets, copies });
         }
         Ok((needs, seen))
     }
@@ -283,7 +252,8 @@ impl Engine {
                 refresh_places(&catalog, &**store, &prefixes, self.clock.now())?;
             }
         }
-        let (needs, _) = self.needs(&catalog, &restore_plan)?;
+        let (mut needs, _) = self.needs(&catalog, &restore_plan)?;
+        see_parts(&mut needs, &repo)?;
         let prices = self.price_map()?;
         let made = plan(&needs, &self.plan_options(&catalog, &needs, thaw)?, &prices)?;
         let costs = made.total() > Money::ZERO;
@@ -311,7 +281,7 @@ impl Engine {
         self.step(&repo, &catalog, id, &restore_plan, identity, observer)
     }
 
-    fn thaw_settings(&self) -> darkslide_thaw::Settings {
+    pub(crate) fn thaw_settings(&self) -> darkslide_thaw::Settings {
         let budget = &self.settings.budget;
         darkslide_thaw::Settings {
             bandwidth: self.download_rate(),
@@ -330,6 +300,10 @@ impl Engine {
         let catalog = Catalog::open(&self.catalog_path())?;
         let row = catalog.thaw(ThawId(id))?.ok_or(darkslide_thaw::ThawError::NoSuchThaw { id: ThawId(id) })?;
         let order = read_order(&row)?;
+        if order.leaves.is_some() {
+            let name = format!("{id} (it moves a vault: go on with `darkslide vault leave`)");
+            return Err(EngineError::NoSuch { what: "restore in thaw", name });
+        }
         let restore_plan = self.restore_plan(&order.options(), Some(identity))?;
         let repo = self.repository()?;
         self.step(&repo, &catalog, ThawId(id), &restore_plan, identity, observer)
@@ -584,9 +558,4 @@ fn remember_casualties(catalog: &Catalog, id: ThawId, restored: &mut Restored) -
         return Ok(());
     }
     Ok(catalog.set_meta(&key, &serde_json::to_vec(&all).unwrap_or_default())?)
-}
-
-fn read_order(row: &ThawRow) -> Result<Order, EngineError> {
-    serde_json::from_str(&row.order)
-        .map_err(|e| EngineError::BadConfig { path: PathBuf::from(format!("thaw {}", row.id)), message: e.to_string() })
 }

@@ -32,6 +32,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("age_open", age_open),
     ("condemned", condemned),
+    ("previews", previews),
     ("header", header),
     ("identity_file", identity_file),
     ("index", index),
@@ -159,6 +160,11 @@ pub fn snapshot(data: &[u8]) {
 /// `Refs::parse`.
 pub fn refs(data: &[u8]) {
     again(Refs::parse(data, REPOSITORY), |bytes| Refs::parse(bytes, REPOSITORY));
+}
+
+/// The plain tar of a pack of previews, as it is walked once age has opened it.
+pub fn previews(data: &[u8]) {
+    crate::previews::walk(data);
 }
 
 /// `Condemned::parse`.

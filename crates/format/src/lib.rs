@@ -21,6 +21,7 @@ pub mod names;
 pub mod pack;
 pub mod pages;
 pub mod paper;
+pub mod previews;
 pub mod reach;
 pub mod recover;
 pub mod seal;

@@ -36,3 +36,11 @@ pub const PAGE_ITEMS_MAX: usize = 1000;
 pub const PAGE_ITEMS_MIN: usize = 16;
 /// Bounds of a pack's target size.
 pub const PACK_TARGET: std::ops::RangeInclusive<u64> = 16 << 20..=512 << 20;
+/// A sealed pack of previews.
+pub const PREVIEWS_MAX: usize = 64 << 20;
+/// Its table.
+pub const PREVIEW_TABLE_MAX: usize = 16 << 20;
+/// A thumbnail.
+pub const THUMBNAIL_MAX: usize = 1 << 20;
+/// A text of a preview.
+pub const PREVIEW_TEXT_MAX: usize = 256;

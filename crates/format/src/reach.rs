@@ -41,7 +41,7 @@ pub struct Root {
 /// What is needed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Packs.
+    /// Packs, those of previews among them.
     pub packs: BTreeSet<ObjectName>,
     /// Refs objects.
     pub refs: BTreeSet<ObjectId>,
@@ -214,11 +214,12 @@ impl<'a> Sets<'a> {
             }
         };
         for (id, judged) in chain.into_iter().rev() {
-            for name in &judged.refs.add {
+            let refs = &judged.refs;
+            for name in refs.add.iter().chain(&refs.add_previews) {
                 let n = self.number(name);
                 set.set(n, true);
             }
-            for name in &judged.refs.remove {
+            for name in refs.remove.iter().chain(&refs.remove_previews) {
                 let n = self.number(name);
                 set.set(n, false);
             }
@@ -244,6 +245,7 @@ mod tests {
     fn judged(writer: u8, time: i64, base: Option<u8>, add: &[u8], remove: &[u8]) -> JudgedRefs {
         let refs = Refs {
             add: add.iter().map(|n| pack(*n)).collect(),
+            add_previews: Vec::new(),
             base: base.map(|n| ObjectId::new([n; 32])),
             complete: Some(true),
             features: Vec::new(),
@@ -251,6 +253,7 @@ mod tests {
             job: "photos".into(),
             predecessor: None,
             remove: remove.iter().map(|n| pack(*n)).collect(),
+            remove_previews: Vec::new(),
             repository: RepositoryId::new([0; 16]),
             snapshot_time: Time(time),
             tags: Vec::new(),
@@ -285,6 +288,18 @@ mod tests {
         assert_eq!(needs.unknown, []);
         let both = super::needs(&[root(9, 30), root(8, 10)], &refs);
         assert_eq!(packs(&both), [pack(1), pack(2), pack(3), pack(5)]);
+    }
+
+    #[test]
+    fn previews_are_needed_like_packs() {
+        let name = |n: u8| crate::names::object(crate::names::Kind::Previews, ObjectId::new([n; 32]));
+        let mut first = judged(1, 10, None, &[1], &[]);
+        first.refs.add_previews = vec![name(1), name(2)];
+        let mut second = judged(1, 20, Some(1), &[], &[]);
+        (second.refs.add_previews, second.refs.remove_previews) = (vec![name(3)], vec![name(1)]);
+        let refs = all(vec![(1, first), (2, second)]);
+        assert_eq!(packs(&super::needs(&[root(9, 20)], &refs)), [pack(1), name(2), name(3)]);
+        assert_eq!(packs(&super::needs(&[root(9, 20), root(8, 10)], &refs)).len(), 4, "an older one needs its own");
     }
 
     #[test]

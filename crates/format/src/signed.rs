@@ -26,6 +26,8 @@ pub enum DocType {
     Snapshot,
     /// A tombstone.
     Condemned,
+    /// The table of a pack of previews.
+    Previews,
 }
 
 impl DocType {
@@ -39,6 +41,7 @@ impl DocType {
             Self::Refs => "refs",
             Self::Snapshot => "snapshot",
             Self::Condemned => "condemned",
+            Self::Previews => "previews",
         }
     }
 }

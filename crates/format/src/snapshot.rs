@@ -88,6 +88,9 @@ impl Snapshot {
 pub struct Refs {
     /// Packs beside the base's.
     pub add: Vec<ObjectName>,
+    /// Packs of previews beside the base's: what the snapshot is shown with, and is whole without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub add_previews: Vec<ObjectName>,
     /// Another refs object, whose packs count too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<ObjectId>,
@@ -105,6 +108,9 @@ pub struct Refs {
     pub predecessor: Option<ObjectName>,
     /// Packs of the base that are not needed any more.
     pub remove: Vec<ObjectName>,
+    /// Packs of previews of the base that are not needed any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove_previews: Vec<ObjectName>,
     /// Repository.
     pub repository: RepositoryId,
     /// The snapshot's time.
@@ -125,6 +131,19 @@ impl Refs {
     /// All packs that it stands for, with those on which it builds; or why that
     /// cannot be told.
     pub fn resolve(&self, all: &HashMap<ObjectId, Refs>) -> Result<BTreeSet<ObjectName>, String> {
+        self.resolved(all, |refs| (&refs.add, &refs.remove))
+    }
+
+    /// The same of packs of previews.
+    pub fn resolve_previews(&self, all: &HashMap<ObjectId, Refs>) -> Result<BTreeSet<ObjectName>, String> {
+        self.resolved(all, |refs| (&refs.add_previews, &refs.remove_previews))
+    }
+
+    fn resolved(
+        &self,
+        all: &HashMap<ObjectId, Refs>,
+        which: impl Fn(&Refs) -> (&Vec<ObjectName>, &Vec<ObjectName>),
+    ) -> Result<BTreeSet<ObjectName>, String> {
         let mut chain = vec![self];
         while let Some(base) = chain.last().and_then(|r| r.base) {
             if chain.len() >= REFS_CHAIN_MAX {
@@ -137,8 +156,9 @@ impl Refs {
         }
         let mut packs = BTreeSet::new();
         for refs in chain.into_iter().rev() {
-            packs.extend(refs.add.iter().cloned());
-            refs.remove.iter().for_each(|gone| {
+            let (add, remove) = which(refs);
+            packs.extend(add.iter().cloned());
+            remove.iter().for_each(|gone| {
                 packs.remove(gone);
             });
         }

@@ -214,6 +214,28 @@ fn key_names(reading: &Reading<'_>, (at, end): (u64, u64)) -> Vec<String> {
     names
 }
 
+/// Where a video keeps a frame as JPEG: Canon's cameras beside the user's data, programs as the cover.
+pub(crate) fn posters(reading: &Reading<'_>) -> Vec<(u64, u64)> {
+    let mut left = BOXES_MAX;
+    let mut inside = |at: (u64, u64), kind: &[u8; 4]| {
+        let found = list(reading, at.0, at.1, &mut left).into_iter().find(|b| &b.kind == kind)?;
+        Some((found.at, found.at + found.len))
+    };
+    let Some(user) = inside((0, reading.len()), b"moov").and_then(|moov| inside(moov, b"udta")) else {
+        return Vec::new();
+    };
+    let camera = inside(user, b"CNTH").and_then(|thumbnail| inside(thumbnail, b"CNDA"));
+    let cover = inside(user, b"meta").and_then(|(at, end)| {
+        // In MP4 this box has a version of four bytes, in QuickTime it has none.
+        let versioned = reading.bytes(at + 4, 4).is_none_or(|kind| &kind != b"hdlr");
+        let cover =
+            inside((if versioned { at + 4 } else { at }, end), b"ilst").and_then(|list| inside(list, b"covr"))?;
+        // A type and a locale stand before the picture.
+        inside(cover, b"data").map(|(at, end)| (at + 8, end))
+    });
+    [camera, cover].into_iter().flatten().filter(|(at, end)| end > at).map(|(at, end)| (at, end - at)).collect()
+}
+
 /// The creation time in a video's header, for files that the library does not take.
 pub(crate) fn movie_date(reading: &Reading<'_>) -> Option<Taken> {
     let mut left = BOXES_MAX;

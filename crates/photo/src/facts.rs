@@ -56,6 +56,21 @@ pub struct Facts {
     /// Pixels of the picture as stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<(u32, u32)>,
+    /// Seconds that the shutter was open, as a fraction: `1/250`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<String>,
+    /// F-number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aperture: Option<f64>,
+    /// Sensitivity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iso: Option<u32>,
+    /// Focal length, in millimetres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub focal: Option<f64>,
+    /// Milliseconds of a video.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<u64>,
     /// Where.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gps: Option<Gps>,
@@ -98,6 +113,11 @@ impl Facts {
         self.lens = self.lens.take().or(other.lens);
         self.orientation = self.orientation.or(other.orientation);
         self.size = self.size.or(other.size);
+        self.exposure = self.exposure.take().or(other.exposure);
+        self.aperture = self.aperture.or(other.aperture);
+        self.iso = self.iso.or(other.iso);
+        self.focal = self.focal.or(other.focal);
+        self.duration = self.duration.or(other.duration);
         self.gps = self.gps.or(other.gps);
         self.rating = self.rating.or(other.rating);
         self.adobe_rgb |= other.adobe_rgb;

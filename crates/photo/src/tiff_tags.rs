@@ -185,7 +185,7 @@ fn packet(walk: &mut Walk<'_, '_>, entry: &Entry) {
 
 /// Some cameras write these outside their directory.
 fn exif_in_main(walk: &mut Walk<'_, '_>, frame: Frame, entry: &Entry) {
-    if matches!(entry.tag, 0x9003 | 0x9004 | 0x9290..=0x9292 | 0x9010..=0x9012) {
+    if matches!(entry.tag, 0x829a | 0x829d | 0x8827 | 0x9003 | 0x9004 | 0x9290..=0x9292 | 0x9010..=0x9012 | 0x920a) {
         exif(walk, frame, entry);
     }
 }
@@ -202,6 +202,12 @@ fn exif(walk: &mut Walk<'_, '_>, frame: Frame, entry: &Entry) {
         0x9011 => walk.dates.original.zone = text(walk),
         0x9012 => walk.dates.digitized.zone = text(walk),
         0x927c => maker_note(walk, frame, entry),
+        0x829a => walk.facts.exposure = exposure(walk, frame, entry).or(walk.facts.exposure.take()),
+        0x829d => walk.facts.aperture = measure(walk, frame, entry).or(walk.facts.aperture),
+        0x920a => walk.facts.focal = measure(walk, frame, entry).or(walk.facts.focal),
+        // What does not fit into the old tag, which then says the most it can, stands in the newer one.
+        0x8827 => walk.facts.iso = sensitivity(walk, frame, entry).or(walk.facts.iso),
+        0x8832 => walk.facts.iso = walk.facts.iso.or(sensitivity(walk, frame, entry)),
         0xa001 => walk.facts.adobe_rgb |= walk.numbers(frame, entry).first() == Some(&0xffff),
         0xa431 => walk.facts.serial = text(walk).or(walk.facts.serial.take()),
         0xa434 => walk.facts.lens = text(walk).or(walk.facts.lens.take()),
@@ -209,6 +215,28 @@ fn exif(walk: &mut Walk<'_, '_>, frame: Frame, entry: &Entry) {
         0xa003 => pixels(walk, frame, entry, 1),
         _ => {}
     }
+}
+
+/// A length or a number of which there is one, to a hundredth.
+fn measure(walk: &Walk<'_, '_>, frame: Frame, entry: &Entry) -> Option<f64> {
+    let value = walk.fractions(frame, entry).first().copied()?;
+    (value.is_finite() && value > 0.0 && value < 100_000.0).then(|| (value * 100.0).round() / 100.0)
+}
+
+fn sensitivity(walk: &Walk<'_, '_>, frame: Frame, entry: &Entry) -> Option<u32> {
+    walk.numbers(frame, entry).first().copied().filter(|iso| *iso > 0 && *iso != 0xffff)
+}
+
+/// Seconds: below a third as one over a whole number, as photographers say it.
+fn exposure(walk: &Walk<'_, '_>, frame: Frame, entry: &Entry) -> Option<String> {
+    let seconds = walk.fractions(frame, entry).first().copied()?;
+    if !seconds.is_finite() || seconds <= 0.0 || seconds > 1_000_000.0 {
+        return None;
+    }
+    Some(match seconds {
+        short if short < 0.3 => format!("1/{:.0}", 1.0 / short),
+        long => format!("{}", (long * 10.0).round() / 10.0),
+    })
 }
 
 /// EXIF's width and height of the picture.

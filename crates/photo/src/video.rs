@@ -2,13 +2,18 @@
 
 use nom_exif::{EntryValue, MediaParser, MediaSource, TrackInfoTag};
 
-use crate::facts::{Facts, Gps};
+use crate::facts::{Facts, Gps, Preview};
 use crate::source::{Reading, Stream};
 use crate::{DateSource, Taken, boxes};
 
 /// The facts of a video.
 pub(crate) fn facts(reading: &Reading<'_>) -> Option<Facts> {
     let mut keyed = by_keys(reading);
+    for (offset, len) in boxes::posters(reading) {
+        if let Some((width, height)) = crate::jpeg::size(reading, offset, len) {
+            keyed.preview(Preview { offset, len, width, height });
+        }
+    }
     match by_track(reading) {
         Some(facts) => {
             // A key tells the wall clock with its zone, the header UTC.
@@ -63,6 +68,10 @@ fn by_track(reading: &Reading<'_>) -> Option<Facts> {
         make: text(TrackInfoTag::Make),
         model: text(TrackInfoTag::Model),
         size: number(TrackInfoTag::Width).zip(number(TrackInfoTag::Height)).filter(|(w, h)| *w > 0 && *h > 0),
+        duration: match track.get(TrackInfoTag::DurationMs) {
+            Some(EntryValue::U64(ms)) => Some(*ms).filter(|ms| *ms > 0),
+            _ => None,
+        },
         gps: text(TrackInfoTag::GpsIso6709).and_then(|text| position(&text)),
         ..Facts::default()
     })

@@ -1,6 +1,8 @@
 //! Why there is no price.
 
-use darkslide_words::{StorageClass, Tier};
+use darkslide_words::{Bytes, StorageClass, Tier};
+
+use crate::RetrievalPolicy;
 
 /// Why there is no price.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,5 +65,17 @@ pub enum PriceError {
     NoDays {
         /// The class.
         class: StorageClass,
+    },
+    /// The account's policy never lets a retrieval of this size through.
+    #[error(
+        "the account's data retrieval policy ({policy}) lets {at_once} through at a time, and one archive needs {largest}; retrieve at the tier bulk, in smaller ranges, or change the policy"
+    )]
+    RetrievalPolicy {
+        /// The policy.
+        policy: RetrievalPolicy,
+        /// What the largest job asks for.
+        largest: Bytes,
+        /// What would be let through.
+        at_once: Bytes,
     },
 }

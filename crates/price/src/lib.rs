@@ -25,6 +25,7 @@ mod terms;
 mod times;
 mod transfer;
 mod vault;
+mod vault_plans;
 
 pub use error::PriceError;
 pub use outlook::{WhatIf, forecast, what_if};
@@ -37,6 +38,10 @@ pub use quote::{Line, Quote};
 pub use table::PriceTable;
 pub use terms::{Access, Terms, lifecycle_allows, terms, tiers_offered};
 pub use times::{Window, download_time, times, vault_times};
+pub use vault::{is_tree_aligned, retrieval_span};
+pub use vault_plans::{
+    RetrievalPolicy, VaultBackupFacts, VaultRestoreFacts, vault_backup_quote, vault_monthly, vault_restore_quote,
+};
 
 /// Bytes in a GB of storage or retrieval.
 pub(crate) const GIB: f64 = 1_073_741_824.0;

@@ -153,6 +153,10 @@ fn thaw(prices: &Prices, facts: &RestoreFacts, group: &Group, quote: &mut Quote)
         ));
         return Ok(());
     }
+    if *class == StorageClass::Vault {
+        quote.note("What a retrieval job brings out of a vault can be downloaded for 24 hours, at no charge.");
+        return Ok(());
+    }
     if facts.days == 0 {
         return Err(PriceError::NoDays { class: class.clone() });
     }

@@ -173,6 +173,8 @@ pub struct Prices {
     pub(crate) transfer: TransferPrices,
     pub(crate) batch: BatchPrices,
     pub(crate) vault: VaultPrices,
+    /// The same in the form of a class.
+    pub(crate) vault_class: ClassPrices,
 }
 
 impl Prices {
@@ -198,6 +200,9 @@ impl Prices {
 
     /// The prices of a class.
     pub fn class(&self, class: &StorageClass) -> Result<&ClassPrices, PriceError> {
+        if *class == StorageClass::Vault {
+            return Ok(&self.vault_class);
+        }
         let missing = || PriceError::NoClass { class: class.clone(), region: self.region.clone() };
         self.classes.get(class).ok_or_else(missing)
     }
@@ -239,6 +244,8 @@ impl Prices {
     }
 
     pub(crate) fn is_unconfirmed(&self, key: &str) -> bool {
+        let of_vault = crate::vault::key_of(key);
+        let key = of_vault.as_deref().unwrap_or(key);
         let covers =
             |name: &String| key.strip_prefix(&name[..]).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         self.unconfirmed.iter().any(covers)

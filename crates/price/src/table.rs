@@ -146,6 +146,7 @@ impl Written<'_> {
             return Err(missing("classes.STANDARD"));
         }
         let transfer = region.transfer.map(Spanned::into_inner);
+        let vault = region.vault.or_else(|| like.map(|l| l.vault.clone())).ok_or_else(|| missing("vault"))?;
         Ok(Prices {
             region: self.code.to_string(),
             name: region.name.or_else(|| like.map(|l| l.name.clone())).unwrap_or_else(|| self.code.to_string()),
@@ -162,7 +163,8 @@ impl Written<'_> {
                 .ok_or_else(|| missing("requests"))?,
             transfer: transfer.or_else(|| like.map(|l| l.transfer.clone())).ok_or_else(|| missing("transfer"))?,
             batch: region.batch.or_else(|| like.map(|l| l.batch.clone())).ok_or_else(|| missing("batch"))?,
-            vault: region.vault.or_else(|| like.map(|l| l.vault.clone())).ok_or_else(|| missing("vault"))?,
+            vault_class: crate::vault::as_class(&vault),
+            vault,
         })
     }
 

@@ -79,6 +79,9 @@ pub fn terms(class: &StorageClass, access: Option<Access>) -> Terms {
         StorageClass::GlacierIr => at_least(90, Bytes::kib(128)),
         StorageClass::Glacier => Terms { min_days: 90, ..ARCHIVED },
         StorageClass::DeepArchive => Terms { min_days: 180, ..ARCHIVED },
+        StorageClass::Vault => {
+            Terms { min_days: crate::vault::MIN_DAYS, overhead: crate::vault::OVERHEAD, ..Terms::default() }
+        }
         StorageClass::IntelligentTiering if access.is_some_and(Access::is_archive) => ARCHIVED,
         StorageClass::IntelligentTiering => Terms::default(),
     }
@@ -88,7 +91,7 @@ pub fn terms(class: &StorageClass, access: Option<Access>) -> Terms {
 /// Intelligent-Tiering all that some of its objects may need.
 pub fn tiers_offered(class: &StorageClass) -> &'static [Tier] {
     match class {
-        StorageClass::Glacier | StorageClass::IntelligentTiering => &Tier::ALL,
+        StorageClass::Glacier | StorageClass::IntelligentTiering | StorageClass::Vault => &Tier::ALL,
         StorageClass::DeepArchive => &[Tier::Bulk, Tier::Standard],
         _ => &[],
     }
@@ -101,7 +104,8 @@ pub fn tiers_offered(class: &StorageClass) -> &'static [Tier] {
 pub fn lifecycle_allows(from: &StorageClass, to: &StorageClass) -> bool {
     use StorageClass::{DeepArchive, Glacier, GlacierIr, IntelligentTiering, OnezoneIa, Standard, StandardIa};
     match (from, to) {
-        (StorageClass::Other(_), _) | (_, StorageClass::Other(_) | Standard) => false,
+        (StorageClass::Other(_) | StorageClass::Vault, _) => false,
+        (_, StorageClass::Other(_) | StorageClass::Vault | Standard) => false,
         (Standard, _) => true,
         (StandardIa, to) => *to != StandardIa,
         (IntelligentTiering, to) => matches!(to, OnezoneIa | GlacierIr | Glacier | DeepArchive),

@@ -32,7 +32,8 @@ const fn hours(first: u64, last: u64) -> Option<Window> {
 /// Source: user guide, restoring-objects-retrieval-options.
 pub fn times(class: &StorageClass, access: Option<Access>, tier: Tier) -> Option<Window> {
     let deep = match (class, access) {
-        (StorageClass::Glacier, _) | (StorageClass::IntelligentTiering, Some(Access::Archive)) => false,
+        (StorageClass::Glacier | StorageClass::Vault, _) => false,
+        (StorageClass::IntelligentTiering, Some(Access::Archive)) => false,
         (StorageClass::DeepArchive, _) | (StorageClass::IntelligentTiering, Some(Access::DeepArchive)) => true,
         (StorageClass::IntelligentTiering, None) => tier != Tier::Expedited,
         _ => return None,

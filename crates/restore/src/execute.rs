@@ -204,25 +204,31 @@ fn work(writer: &mut FileWriter, batches: &Mutex<Receiver<Batch>>, shared: &Shar
     loop {
         let batch = lock(batches).recv();
         let Ok(batch) = batch else { return };
-        for task in batch {
-            if shared.stopped() {
-                return;
-            }
-            let result = writer.restore(&task.entry, &task.target, existing);
-            if let Err(error) = &result
-                && let Some(fatal) = files::fatal(error, &task.target)
-            {
-                lock(&shared.fatal).get_or_insert(fatal);
-                return;
-            }
-            if result.is_ok()
-                && task.entry.link.is_some()
-                && let Some(done) = lock(&shared.linked).get_mut(&task.target)
-            {
-                *done = true;
-            }
-            shared.settled(&task.path, &task.entry, result);
+        writer.reader().catalog().hold();
+        work_on(writer, batch, shared, existing);
+        writer.reader().catalog().release();
+    }
+}
+
+fn work_on(writer: &mut FileWriter, batch: Batch, shared: &Shared<'_>, existing: Existing) {
+    for task in batch {
+        if shared.stopped() {
+            return;
         }
+        let result = writer.restore(&task.entry, &task.target, existing);
+        if let Err(error) = &result
+            && let Some(fatal) = files::fatal(error, &task.target)
+        {
+            lock(&shared.fatal).get_or_insert(fatal);
+            return;
+        }
+        if result.is_ok()
+            && task.entry.link.is_some()
+            && let Some(done) = lock(&shared.linked).get_mut(&task.target)
+        {
+            *done = true;
+        }
+        shared.settled(&task.path, &task.entry, result);
     }
 }
 

@@ -10,7 +10,7 @@ use darkslide_format::manifest::PackKind;
 use darkslide_format::pages::{Descend, Lost, chunks_of, salvage_below};
 use darkslide_format::stream::{SEGMENT, STRIDE};
 use darkslide_format::tree::{Entry, EntryKind, FileClass};
-use darkslide_words::{Bytes, ChunkId, Count, Name, ObjectName};
+use darkslide_words::{Bytes, ChunkId, Count, Name, ObjectName, Span};
 
 use crate::chunks::WINDOW;
 use crate::{ChunkError, Pages, RestoreError};
@@ -97,6 +97,8 @@ pub struct PackNeed {
     pub size: Bytes,
     /// Bytes of the frames that are wanted.
     pub wanted: Bytes,
+    /// Where in the pack all of those reads lie.
+    pub span: Span,
     /// Bytes that are read for them: whole segments, and small frames together.
     pub download: Bytes,
     /// Reads that this takes.
@@ -183,7 +185,8 @@ impl RestorePlan {
             frames.dedup();
             let wanted = Bytes(frames.iter().map(|(_, len)| len).sum());
             let (download, reads) = reads_of(&frames, facts.size);
-            needs.push(PackNeed { id, name: facts.name, size: facts.size, wanted, download, reads });
+            let span = span_of(&frames, (facts.header.len() + facts.nonce.len()) as u64, facts.size);
+            needs.push(PackNeed { id, name: facts.name, size: facts.size, wanted, span, download, reads });
         }
         let packs = Count(needs.len() as u64);
         let pack_bytes = needs.iter().map(|n| n.size).sum();
@@ -208,6 +211,16 @@ fn reads_of(frames: &[(u64, u64)], pack: Bytes) -> (Bytes, Count) {
         reads += 1;
     }
     (Bytes(bytes), Count(reads))
+}
+
+/// From the first byte that is read for these frames to the last, in a pack whose payload begins at
+/// `payload`.
+fn span_of(frames: &[(u64, u64)], payload: u64, pack: Bytes) -> Span {
+    let first = frames.iter().map(|(off, _)| off / SEGMENT as u64).min().unwrap_or(0);
+    let end = |(off, len): &(u64, u64)| if *len < WINDOW / 2 { off + WINDOW.max(*len) } else { off + len };
+    let last = frames.iter().map(end).max().unwrap_or(0).saturating_sub(1) / SEGMENT as u64;
+    let at = |segment: u64| payload + segment * STRIDE as u64;
+    Span { from: at(first).min(pack.0), to: at(last + 1).min(pack.0) }
 }
 
 /// Kind of packs that hold a file.
@@ -249,6 +262,18 @@ mod tests {
         assert_eq!(reads_of(&small, Bytes(5000)), (Bytes(5000), Count(1)));
         // Two far apart: two.
         assert_eq!(reads_of(&[(0, 10), (10 * WINDOW, 10)], large).1, Count(2));
+    }
+
+    #[test]
+    fn the_span_holds_every_read() {
+        let (segment, stride) = (SEGMENT as u64, STRIDE as u64);
+        let pack = Bytes(300 + 100 * stride);
+        assert_eq!(span_of(&[], 300, pack), Span { from: 300, to: 300 + stride });
+        let large = (3 * segment + 5, WINDOW);
+        assert_eq!(span_of(&[large], 300, pack), Span { from: 300 + 3 * stride, to: 300 + 20 * stride });
+        // A small frame is read with its neighbours.
+        assert_eq!(span_of(&[(segment, 10)], 300, pack), Span { from: 300 + stride, to: 300 + 17 * stride });
+        assert_eq!(span_of(&[(99 * segment, 10), large], 300, pack), Span { from: 300 + 3 * stride, to: pack.0 });
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 
 use darkslide_catalog::{Catalog, PackSet};
 use darkslide_format::IdKey;
@@ -18,6 +19,7 @@ use darkslide_words::{Bytes, Clock, Count, Name, ObjectName, Time, WriterId};
 use crate::finish::Finish;
 use crate::packer::Packer;
 use crate::plan::BackupPlan;
+use crate::previews::{self, Pressing, Previewed, Previewing};
 use crate::store_file::FileStore;
 use crate::stores::Stores;
 use crate::visit::{Begin, Visitor};
@@ -61,6 +63,8 @@ pub struct Context<'a> {
     pub plan: &'a BackupPlan,
     /// Number of the run: its row in the catalog.
     pub run: i64,
+    /// Makes previews; nothing where there are to be none.
+    pub previewing: Option<Previewing<'a>>,
     /// Packs that were lost or condemned; filled in by the run.
     pub unreliable: PackSet,
 }
@@ -89,6 +93,8 @@ pub struct Done {
     pub behind: Vec<(String, String)>,
     /// Number of the run.
     pub run: i64,
+    /// What became of the previews.
+    pub previewed: Previewed,
 }
 
 /// Runs a backup. Its row is begun and ended by whoever calls this.
@@ -109,6 +115,9 @@ fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time
     let stores = Stores::new(context.stores, context.behind);
     resume::adopt(catalog, &stores)?;
     context.unreliable = resume::reconcile(catalog, &stores, context.trust)?;
+    if let Some(store) = stores.first() {
+        previews::reconcile(catalog, &*store)?;
+    }
     // What the library does not need any more makes nobody look at its files again.
     let needed = catalog.needed_packs(&context.plan.job)?;
     let strict = context.unreliable.iter().any(|pack| needed.contains(pack));
@@ -125,6 +134,12 @@ fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time
             scope.spawn(move || sealer::run(ends, path, stores, key));
         }
         drop(ends);
+        let (press, pressed) = context.previewing.clone().map_or((None, None), |previewing| {
+            let recipients = &recipients;
+            let pressing = Pressing { previewing, catalog: path, stores, recipients, run: facts, key };
+            let (press, handle) = previews::channel(scope, pressing);
+            (Some(press), Some(handle))
+        });
         let packer = Packer::new(catalog, &recipients, facts, sender, config.pack.target);
         let visitor = Visitor::new(Begin {
             context,
@@ -134,10 +149,11 @@ fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time
             warm_below: config.pack.warm_below.0,
             db_chunk: config.chunking.db.0 as usize,
             strict,
+            press,
             expected: expected(context),
         });
         let finish = Finish { context, catalog, stores };
-        walk(visitor, &finish, run)
+        walk(visitor, &finish, run, pressed)
     })
 }
 
@@ -146,15 +162,30 @@ fn expected(context: &Context<'_>) -> Option<Bytes> {
     context.observer.wants_total().then(|| crate::listing::total(&context.plan.library, &context.plan.rules))
 }
 
-fn walk<'r>(mut visitor: Visitor<'r>, finish: &'r Finish<'r>, run: i64) -> Result<Done, SnapshotError> {
+type Pressed<'scope> = ScopedJoinHandle<'scope, Result<Previewed, SnapshotError>>;
+
+fn walk<'r>(
+    mut visitor: Visitor<'r>,
+    finish: &'r Finish<'r>,
+    run: i64,
+    pressed: Option<Pressed<'_>>,
+) -> Result<Done, SnapshotError> {
     visitor.checkpoints(finish);
     let root = visitor.library()?;
     visitor.settle()?;
     finish.segment(&mut visitor.unindexed)?;
     visitor.settle_dirs()?;
+    // What a run that was cut off left due; then the press ends, and all that it made is stored.
+    visitor.due_previews()?;
+    drop(visitor.press.take());
+    let previewed = match pressed.map(ScopedJoinHandle::join) {
+        Some(pressed) => pressed.map_err(|_| SnapshotError::SealerGone)??,
+        None => Previewed::default(),
+    };
     let recipes = visitor.loose_recipes();
     let mut counts = visitor.tally.counts;
     counts.stored_bytes = visitor.packer.sealed_bytes();
     let (name, time) = finish.snapshot(&root, counts, &recipes)?;
-    Ok(Done { snapshot: name, time, counts, failures: visitor.tally.failures, behind: finish.stores.behind(), run })
+    let (failures, behind) = (visitor.tally.failures, finish.stores.behind());
+    Ok(Done { snapshot: name, time, counts, failures, behind, run, previewed })
 }

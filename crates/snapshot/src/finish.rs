@@ -1,5 +1,7 @@
 //! The end of a run, and its checkpoints: index segments, refs, snapshot.
 
+use std::collections::BTreeSet;
+
 use darkslide_catalog::{Catalog, JobState, PackSet, SnapshotRow, Trusted};
 use darkslide_format::canon;
 use darkslide_format::frame;
@@ -33,6 +35,7 @@ pub struct Finish<'r> {
 /// A snapshot that is about to be put.
 struct Coming<'a> {
     needed: &'a PackSet,
+    previews: &'a BTreeSet<ObjectName>,
     state: &'a JobState,
     time: Time,
     complete: bool,
@@ -81,6 +84,7 @@ impl Finish<'_> {
         let (plan, trust, state) = (self.context.plan, self.context.trust, coming.state);
         let config = trust.config().ok_or(SnapshotError::NoConfig)?;
         let before = if base.is_some() { state.packs.clone() } else { PackSet::default() };
+        let shown = if base.is_some() { state.previews.clone() } else { BTreeSet::new() };
         let names = |from: &PackSet, without: &PackSet| -> Result<Vec<ObjectName>, SnapshotError> {
             let mut list = Vec::new();
             for pack in from.iter().filter(|p| !without.contains(*p)) {
@@ -91,6 +95,7 @@ impl Finish<'_> {
         };
         let refs = Refs {
             add: names(coming.needed, &before)?,
+            add_previews: coming.previews.difference(&shown).cloned().collect(),
             base,
             complete: Some(coming.complete),
             features: Vec::new(),
@@ -98,6 +103,7 @@ impl Finish<'_> {
             job: plan.job.clone(),
             predecessor: state.snapshot.clone(),
             remove: names(&before, coming.needed)?,
+            remove_previews: shown.difference(coming.previews).cloned().collect(),
             repository: trust.repository(),
             snapshot_time: coming.time,
             tags: plan.tags.clone(),
@@ -168,7 +174,11 @@ impl Finish<'_> {
         let config = trust.config().ok_or(SnapshotError::NoConfig)?;
         let state = self.catalog.job(&plan.job)?;
         let time = self.time()?;
-        let (refs, depth) = self.declare(&Coming { needed: &needed, state: &state, time, complete })?;
+        // A checkpoint has no tree, but what its run has stored so far is its library's all the same.
+        crate::photographs::settle(self.catalog)?;
+        let previews = self.catalog.needed_previews(&plan.job)?;
+        let coming = Coming { needed: &needed, previews: &previews, state: &state, time, complete };
+        let (refs, depth) = self.declare(&coming)?;
         let snapshot = Snapshot {
             complete,
             counts,
@@ -194,7 +204,8 @@ impl Finish<'_> {
             payload: Some(canon::to_bytes(&snapshot)?),
             standing: Some("trusted".into()),
         };
-        let state = JobState { snapshot: Some(name.clone()), refs: Some(refs), refs_depth: depth, packs: needed };
+        let state =
+            JobState { snapshot: Some(name.clone()), refs: Some(refs), refs_depth: depth, packs: needed, previews };
         self.catalog.transaction(|| {
             self.catalog.put_snapshot(&row)?;
             self.catalog.set_job(&plan.job, &state)

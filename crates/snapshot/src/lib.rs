@@ -15,7 +15,9 @@ mod finish;
 mod foreign;
 mod listing;
 mod packer;
+pub mod photographs;
 mod plan;
+pub mod previews;
 mod read;
 mod replicate;
 pub mod reseal;
@@ -32,6 +34,7 @@ pub use execute::{Context, Done, Failure, WriterSecrets, backup};
 pub use foreign::{ForeignCatalog, ForeignKind, examine, foreign_kind};
 pub use listing::total as library_bytes;
 pub use plan::{BackupPlan, CHECKPOINT_EVERY, EmptyLibrary, Reading};
+pub use previews::{Keeper, Made, Maker, Previewed, Previewing};
 pub use replicate::{RefsReader, Replicated, replicate};
 pub use rules::{DEFAULT_EXCLUDES, OneFileSystem, Rules, RulesError};
 

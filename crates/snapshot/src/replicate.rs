@@ -118,6 +118,8 @@ impl Copying<'_> {
         for (name, places) in self.all {
             match inventory.get(*name) {
                 None => lacks.push(*name),
+                // Nothing is held up for a thumbnail: an audit and a scrub tell of it.
+                Some(size) if *size < places[0].0 && is_preview(name) => {}
                 Some(size) if *size < places[0].0 => {
                     let what = format!("{name} is truncated there; remove it, and it is copied again");
                     failed.insert((*name).clone(), what);
@@ -140,6 +142,7 @@ impl Copying<'_> {
                     done.objects += Count(1);
                     done.bytes += bytes;
                 }
+                Err(why) if parsed.kind == Kind::Previews => self.observer.note(&why),
                 Err(why) => {
                     failed.insert(name.clone(), why);
                 }
@@ -239,6 +242,10 @@ impl RefsReader<'_> {
         let (verified, standing) = self.trust.by_writer(DocType::Refs, &document).ok()?;
         (standing != Standing::Unknown).then(|| Refs::parse(verified.payload, self.trust.repository()).ok())?
     }
+}
+
+fn is_preview(name: &ObjectName) -> bool {
+    names::parse(name).is_some_and(|p| p.kind == Kind::Previews)
 }
 
 fn is_tombstone(name: &ObjectName) -> bool {

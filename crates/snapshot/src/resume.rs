@@ -27,6 +27,13 @@ pub fn adopt(catalog: &Catalog, stores: &Stores) -> Result<u64, SnapshotError> {
     let mut adopted = 0;
     for put in pending {
         let there = list_all(&*store, put.name.as_str())?.into_iter().any(|l| l.name == put.name && l.size == put.size);
+        if names::parse(&put.name).is_some_and(|p| p.kind == Kind::Previews) {
+            match there && crate::previews::adopt(catalog, &put).is_ok() {
+                true => adopted += 1,
+                false => catalog.drop_pending(&put.name)?,
+            }
+            continue;
+        }
         let index: Result<IndexPack, _> = canon::from_bytes("a durable row", &put.payload);
         match index {
             Ok(index) if there => {

@@ -2,9 +2,10 @@
 //! file: unchanged, new, changed, gone, silently changed.
 
 mod files;
+mod pictures;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use darkslide_catalog::{Catalog, DirId, DirRow, FileRow, PackId, Stat};
@@ -14,7 +15,7 @@ use darkslide_format::limits::{FOLDER_DEPTH_MAX, NAME_MAX};
 use darkslide_format::manifest::{PackKind, Recipe};
 use darkslide_format::pages::PageBuilder;
 use darkslide_format::tree::{Entry, EntryKind};
-use darkslide_words::{Bytes, Count, Name};
+use darkslide_words::{Bytes, ContentHash, Count, Name};
 
 use self::files::Place;
 use self::rows::{Waiting, WaitingDir, store_page};
@@ -25,6 +26,7 @@ use crate::finish::Finish;
 use crate::listing::{self, Item, Listing, What};
 use crate::packer::{PackRef, Packer};
 use crate::plan::Reading;
+use crate::previews::Press;
 use crate::sealer::Seq;
 use crate::store_file::FileStore;
 use crate::{Progress, SnapshotError};
@@ -65,6 +67,9 @@ pub struct Visitor<'r> {
     pub(crate) rows: HashMap<Seq, PackId>,
     pub(crate) unindexed: Vec<darkslide_format::index::IndexPack>,
     pub(crate) tally: Tally,
+    pub(crate) press: Option<Press>,
+    /// Content whose preview was wanted in this run.
+    wanted: HashSet<ContentHash>,
     loose_recipes: Vec<PackRef>,
     progress: Progress,
     finish: Option<&'r Finish<'r>>,
@@ -82,6 +87,8 @@ pub struct Begin<'r> {
     /// True if packs were lost or condemned, so that nothing known can be
     /// taken over unseen.
     pub strict: bool,
+    /// Where files go whose previews are wanted.
+    pub press: Option<Press>,
     pub expected: Option<Bytes>,
 }
 
@@ -114,6 +121,8 @@ impl<'r> Visitor<'r> {
             rows: HashMap::new(),
             unindexed: Vec::new(),
             tally: Tally::default(),
+            press: begin.press,
+            wanted: HashSet::new(),
             loose_recipes: Vec::new(),
             progress: Progress { expected: begin.expected, ..Progress::default() },
             finish: None,

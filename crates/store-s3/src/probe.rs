@@ -276,7 +276,7 @@ impl Prober<'_> {
 
     /// Asks for a thaw of what is not cold: refused everywhere, and so for free.
     fn thaws(&self, name: &ObjectName) -> Answer {
-        let ask = ThawAsk { tier: Tier::Bulk, days: Some(1) };
+        let ask = ThawAsk { tier: Tier::Bulk, days: Some(1), span: None };
         let key = self.store.key(name);
         match self.store.link.block(self.store.link.attempts(ANSWER, || self.store.restore(&key, &ask))) {
             Ok(ThawOutcome::Started | ThawOutcome::Extended) => Answer::Yes,

@@ -11,7 +11,7 @@ use crate::lock::{DefaultRetention, LockMode};
 use crate::{Fact, S3Store, Versioning};
 
 /// What is read on each run, and must not be moved to an archive class.
-const HOT: [&str; 7] = ["config/", "index/", "keys/", "refs/", "snapshots/", "trees/", "writers/"];
+const HOT: [&str; 8] = ["config/", "index/", "keys/", "previews/", "refs/", "snapshots/", "trees/", "writers/"];
 
 impl S3Store {
     /// The rules of the bucket, one by one.

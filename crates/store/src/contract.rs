@@ -191,7 +191,7 @@ fn names_of_full_length(store: &dyn Store) -> Kept {
 }
 
 fn nothing_to_thaw(store: &dyn Store) -> Kept {
-    let ask = crate::ThawAsk { tier: darkslide_words::Tier::Bulk, days: Some(1) };
+    let ask = crate::ThawAsk { tier: darkslide_words::Tier::Bulk, days: Some(1), span: None };
     if store.capabilities().cold {
         return Ok(());
     }

@@ -141,6 +141,20 @@ impl<S: Store> Store for FaultyStore<S> {
         self.returns(())
     }
 
+    fn readable_part(
+        &self,
+        name: &ObjectName,
+        span: darkslide_words::Span,
+    ) -> Result<Option<crate::Readable>, StoreError> {
+        self.alive()?;
+        self.inner.readable_part(name, span)
+    }
+
+    fn vault(&self) -> Option<&dyn crate::vault::Vault> {
+        self.alive().ok()?;
+        self.inner.vault()
+    }
+
     fn mending(&self) -> Option<&dyn crate::Mending> {
         self.alive().ok()?;
         self.inner.mending()

@@ -11,10 +11,11 @@ mod memory;
 mod mending;
 mod recording;
 pub mod rules;
+pub mod vault;
 
 use std::ops::Range;
 
-use darkslide_words::{Bytes, ObjectName, StorageClass, Temperature, Tier, Time};
+use darkslide_words::{Bytes, ObjectName, Span, StorageClass, Temperature, Tier, Time};
 
 pub use bytes::Bytes as Payload;
 pub use darkslide_words::Readable;
@@ -112,6 +113,8 @@ pub struct ThawAsk {
     /// Days that the thawed copy stays; none for Intelligent-Tiering, where the
     /// object itself moves.
     pub days: Option<u32>,
+    /// What of it is wanted; a store that cannot thaw a part thaws all. Nothing means all.
+    pub span: Option<Span>,
 }
 
 /// How a request to thaw ended.
@@ -127,6 +130,11 @@ pub enum ThawOutcome {
     NotCold,
     /// No capacity for this tier at the moment; nothing was begun.
     NoCapacity,
+    /// A rule of the account allows no more before then; nothing was begun, and nothing is paid.
+    HeldBack {
+        /// When to ask again.
+        until: Time,
+    },
     /// The object cannot be thawed at this tier, now or later; nothing was begun.
     TierNotOffered,
     /// No such object.
@@ -186,6 +194,17 @@ pub trait Store: Send + Sync {
     /// is set up.
     fn bulk(&self) -> Option<&dyn BulkEngine> {
         None
+    }
+
+    /// The vault in which its cold objects lie, where that is one.
+    fn vault(&self) -> Option<&dyn vault::Vault> {
+        None
+    }
+
+    /// Whether a part of an object can be read, by what the last listing showed; asks nobody.
+    /// Nothing where the store cannot thaw a part, or has no such object in the cold.
+    fn readable_part(&self, _name: &ObjectName, _span: Span) -> Result<Option<Readable>, StoreError> {
+        Ok(None)
     }
 
     /// The checksum that the store keeps of an object since it was put; asks for no bytes, and

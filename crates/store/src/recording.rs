@@ -75,6 +75,18 @@ impl<S: Store> Store for RecordingStore<S> {
         self.inner.list(prefix, each)
     }
 
+    fn readable_part(
+        &self,
+        name: &ObjectName,
+        span: darkslide_words::Span,
+    ) -> Result<Option<crate::Readable>, StoreError> {
+        self.inner.readable_part(name, span)
+    }
+
+    fn vault(&self) -> Option<&dyn crate::vault::Vault> {
+        self.inner.vault()
+    }
+
     fn mending(&self) -> Option<&dyn crate::Mending> {
         self.inner.mending()
     }

@@ -68,7 +68,9 @@ impl Work<'_> {
             let row = &self.packs[at];
             queue += row.wanted;
             let turn = self.now.plus(download_time(queue, self.executor.settings.bandwidth));
-            let worth = turn > until && row.extensions < EXTENSIONS_MAX && row.days.is_some();
+            // What a job brought out of a vault cannot be made to stay: another job would be paid anew.
+            let can_stay = row.days.is_some() && row.class != StorageClass::Vault;
+            let worth = turn > until && row.extensions < EXTENSIONS_MAX && can_stay;
             if worth && self.cost(row, Kind::Extend)? <= self.cost(row, Kind::Ask)? {
                 self.ask(at, Kind::Extend)?;
             }
@@ -165,9 +167,9 @@ impl Work<'_> {
         let Some(asking) = self.take(at, kind)? else {
             return Ok(());
         };
-        let (name, days) = (asking.row.name.clone(), asking.row.days);
+        let (name, days, span) = (asking.row.name.clone(), asking.row.days, asking.row.span);
         self.record(vec![asking])?;
-        match store.thaw(&name, &ThawAsk { tier: self.thaw.tier, days }) {
+        match store.thaw(&name, &ThawAsk { tier: self.thaw.tier, days, span }) {
             Ok(outcome) => self.settle(at, kind, outcome),
             Err(error) => self.refused(at, kind, error),
         }

@@ -142,7 +142,8 @@ fn candidate<'a>(
     if !cost::offers(&place.class, options.tier) {
         return Ok(None);
     }
-    let thaw = cost::Thaw { class: &place.class, tier: options.tier, days: options.days, size: need.size };
+    let size = cost::thawed(&place.class, need.size, need.span);
+    let thaw = cost::Thaw { class: &place.class, tier: options.tier, days: options.days, size };
     let ask = match cost::ask(of_store, thaw) {
         Ok(ask) => ask,
         Err(PriceError::TierNotOffered { .. }) => return Ok(None),

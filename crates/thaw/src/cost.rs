@@ -6,8 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use darkslide_price::{Group, Line, PriceError, Prices, RestoreFacts, Window, restore_quote, tiers_offered, times};
-use darkslide_words::{Bytes, Count, Money, StorageClass, Tier};
+use darkslide_price::{
+    Group, Line, PriceError, Prices, RestoreFacts, Window, restore_quote, retrieval_span, tiers_offered, times,
+};
+use darkslide_words::{Bytes, Count, Money, Span, StorageClass, Tier};
 
 /// Prices by store label. A store that is not in it costs nothing: it is somebody's own server.
 pub type PriceMap = BTreeMap<String, Prices>;
@@ -19,6 +21,14 @@ pub(crate) struct Thaw<'a> {
     pub(crate) tier: Tier,
     pub(crate) days: u32,
     pub(crate) size: Bytes,
+}
+
+/// Bytes that are thawed: of an archive in a vault the part that is wanted, of all else the whole.
+pub(crate) fn thawed(class: &StorageClass, size: Bytes, span: Option<Span>) -> Bytes {
+    match span.filter(|_| *class == StorageClass::Vault) {
+        Some(span) => Bytes(retrieval_span(span, size).len()),
+        None => size,
+    }
 }
 
 fn sum(lines: impl IntoIterator<Item = Line>) -> Money {

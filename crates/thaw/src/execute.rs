@@ -315,6 +315,7 @@ fn pack_row(plan: &ThawPlan, pack: &Planned, now: Time) -> ThawPackRow {
         name: pack.name.clone(),
         size: pack.size,
         wanted: pack.wanted,
+        span: pack.span,
         class: pack.class.clone(),
         step: if pack.how == How::Ready { PackStep::Warm } else { PackStep::Cold },
         wave: pack.wave,

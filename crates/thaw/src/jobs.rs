@@ -45,8 +45,8 @@ impl Work<'_> {
     }
 
     fn send(&mut self, bulk: &dyn BulkEngine, label: &str, token: &str, group: &[usize]) -> Result<(), ThawError> {
-        let Some(ask) = group.first().map(|at| ThawAsk { tier: self.packs[*at].tier, days: self.packs[*at].days })
-        else {
+        let of_group = |at: &usize| ThawAsk { tier: self.packs[*at].tier, days: self.packs[*at].days, span: None };
+        let Some(ask) = group.first().map(of_group) else {
             return Ok(());
         };
         let names: Vec<ObjectName> = group.iter().map(|at| self.packs[*at].name.clone()).collect();

@@ -82,7 +82,7 @@ impl Work<'_> {
             let Some(store) = self.store(&label)? else {
                 continue;
             };
-            match self.list(store, &label, &of_interest)? {
+            match self.list(store, &label, &of_interest)?.map(|seen| self.parts(store, seen)).transpose()? {
                 Some(seen) => self.seen(&label, &of_interest, seen)?,
                 None => continue,
             }
@@ -125,6 +125,18 @@ impl Work<'_> {
             Some(error) => self.without(label, error).map(|()| None),
             None => Ok(Some(seen)),
         }
+    }
+
+    /// Where a store thaws parts of objects, it is the wanted part that matters.
+    fn parts(&self, store: &dyn Store, mut seen: Seen) -> Result<Seen, ThawError> {
+        for (at, listed) in &mut seen.listed {
+            if let Some(span) = self.packs[*at].span
+                && let Some(readable) = store.readable_part(&listed.name, span)?
+            {
+                listed.readable = readable;
+            }
+        }
+        Ok(seen)
     }
 
     /// Writes down what a listing showed: places, packs, and what the listing cost.

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use darkslide_price::{Access, Group, Quote, RestoreFacts, restore_quote};
-use darkslide_words::{Bytes, Count, Money, ObjectName, Readable, StorageClass, Tier, Time};
+use darkslide_words::{Bytes, Count, Money, ObjectName, Readable, Span, StorageClass, Tier, Time};
 use serde::{Serialize, Serializer};
 
 use crate::choose::{Chosen, choose};
 use crate::{PlanError, PriceMap, bulk_pays, cost, show, waves};
+
+/// Days that the output of a retrieval job stays, whatever was asked for.
+const VAULT_DAYS: u32 = 1;
 
 /// How often a thaw's progress is looked up by listing, as the quote counts it.
 const LOOKS: u64 = 17;
@@ -23,6 +26,8 @@ pub struct Need {
     pub size: Bytes,
     /// Bytes that are downloaded: less than all where ranges suffice.
     pub wanted: Bytes,
+    /// Where they lie: a store that can thaw a part thaws no more.
+    pub span: Option<Span>,
     /// GET requests.
     pub gets: Count,
     /// Where it is.
@@ -84,6 +89,9 @@ pub struct Planned {
     pub size: Bytes,
     /// Bytes to be downloaded.
     pub wanted: Bytes,
+    /// Where they lie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
     /// Label of the store that it is read from.
     pub store: String,
     /// Its class there.
@@ -158,6 +166,9 @@ pub fn plan(needs: &[Need], options: &Options, prices: &PriceMap) -> Result<Thaw
         return Err(PlanError::NoLine);
     }
     let mut chosen = choose(needs, options, prices)?;
+    let of_vault = |c: &Chosen<'_>| c.how == How::Thaw && c.place.class == StorageClass::Vault;
+    let days = if chosen.iter().any(of_vault) { VAULT_DAYS } else { options.days };
+    let options = &Options { days, ..options.clone() };
     let lost = chosen.iter().any(|c| c.how == How::Thaw && c.place.class != StorageClass::IntelligentTiering);
     if options.days == 0 && lost {
         return Err(PlanError::NoDays);
@@ -192,6 +203,7 @@ fn planned(chosen: &Chosen<'_>) -> Planned {
         name: chosen.need.name.clone(),
         size: chosen.need.size,
         wanted: chosen.need.wanted,
+        span: chosen.need.span,
         store: chosen.place.store.clone(),
         class: chosen.place.class.clone(),
         how: chosen.how,
@@ -264,7 +276,7 @@ fn groups(here: &[&Chosen<'_>]) -> Vec<Group> {
     let mut sums: BTreeMap<(&StorageClass, Option<Access>), (Count, Bytes)> = BTreeMap::new();
     for c in here {
         let (key, bytes) = match c.how {
-            How::Thaw => ((&c.place.class, None), c.need.size),
+            How::Thaw => ((&c.place.class, None), cost::thawed(&c.place.class, c.need.size, c.need.span)),
             How::Ready if c.place.class.is_archive() => continue,
             How::Ready => ((&c.place.class, Some(Access::Frequent)), c.need.wanted),
         };

@@ -12,6 +12,9 @@ use crate::work::{Change, Kind, LOST, NO_CAPACITY_PAUSE, Work, under_way};
 const NO_CAPACITY: &str =
     "no capacity for this tier at the moment: asked for again in a quarter of an hour; the tier standard always has";
 
+const HELD_BACK: &str = "the account's data retrieval policy allows no more at the moment: asked for again later; \
+                         `darkslide vault retrieval-policy` shows it, the tiers bulk and expedited are not under it";
+
 const NOT_OFFERED: &str = "the archive it lies in by now is not thawed at this tier; thaw it at standard or bulk";
 
 /// By then whatever was asked for at a slower tier has come.
@@ -66,6 +69,10 @@ impl Work<'_> {
             }
             ThawOutcome::TierNotOffered if kind == Kind::Ask => {
                 fail(&mut row, NOT_OFFERED);
+                Money::ZERO
+            }
+            ThawOutcome::HeldBack { until } => {
+                (row.step, row.due, row.note) = (before(kind), until.max(self.now), HELD_BACK.into());
                 Money::ZERO
             }
             // It comes, or stays, as it was.

@@ -91,7 +91,8 @@ impl<'a> Work<'a> {
     pub(crate) fn cost(&self, row: &ThawPackRow, kind: Kind) -> Result<Money, PriceError> {
         let prices = self.prices(&row.store);
         let days = row.days.unwrap_or(self.thaw.days);
-        let thaw = cost::Thaw { class: &row.class, tier: self.thaw.tier, days, size: row.size };
+        let size = cost::thawed(&row.class, row.size, row.span);
+        let thaw = cost::Thaw { class: &row.class, tier: self.thaw.tier, days, size };
         match kind {
             Kind::Ask => cost::ask(prices, thaw),
             Kind::Extend => cost::extend(prices, thaw),

@@ -26,12 +26,14 @@ pub enum StorageClass {
     Glacier,
     /// `DEEP_ARCHIVE`: hours to days.
     DeepArchive,
+    /// An archive in an Amazon Glacier vault: no class of S3, but what stands in its place there.
+    Vault,
     /// A class of another time or another server.
     Other(String),
 }
 
 impl StorageClass {
-    /// All that this version knows.
+    /// All of S3 that this version knows.
     pub const KNOWN: [Self; 7] = [
         Self::Standard,
         Self::StandardIa,
@@ -52,6 +54,7 @@ impl StorageClass {
             Self::GlacierIr => "GLACIER_IR",
             Self::Glacier => "GLACIER",
             Self::DeepArchive => "DEEP_ARCHIVE",
+            Self::Vault => "VAULT",
             Self::Other(name) => name,
         }
     }
@@ -61,12 +64,13 @@ impl StorageClass {
         if name.is_empty() {
             return Self::Standard;
         }
-        Self::KNOWN.into_iter().find(|c| c.as_str() == name).unwrap_or_else(|| Self::Other(name.to_string()))
+        let mut known = Self::KNOWN.into_iter().chain([Self::Vault]);
+        known.find(|c| c.as_str() == name).unwrap_or_else(|| Self::Other(name.to_string()))
     }
 
     /// True if every object of the class has to be thawed before it can be read.
     pub fn is_archive(&self) -> bool {
-        matches!(self, Self::Glacier | Self::DeepArchive)
+        matches!(self, Self::Glacier | Self::DeepArchive | Self::Vault)
     }
 
     /// True if an object of the class may have to be thawed.
@@ -153,7 +157,7 @@ mod tests {
 
     #[test]
     fn names_come_back_and_unknown_ones_are_carried() {
-        for class in StorageClass::KNOWN {
+        for class in StorageClass::KNOWN.into_iter().chain([StorageClass::Vault]) {
             assert_eq!(StorageClass::from_name(class.as_str()), class);
         }
         let unknown = StorageClass::from_name("FSX_ONTAP");

@@ -17,5 +17,5 @@ pub use id::{BadId, ChunkId, ContentHash, ObjectId, RepositoryId, RunId, WriterI
 pub use money::Money;
 pub use name::{BadName, Name, ObjectName};
 pub use rng::{OsRng, Rng, SeededRng};
-pub use size::{Bytes, Count, Temperature};
+pub use size::{Bytes, Count, Span, Temperature};
 pub use time::{BadTime, Clock, FixedClock, SystemClock, Time};

@@ -118,6 +118,32 @@ pub enum Temperature {
     Hot,
 }
 
+/// A part of an object: the bytes from `from` up to, and without, `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Span {
+    /// First byte.
+    pub from: u64,
+    /// Byte after the last one.
+    pub to: u64,
+}
+
+impl Span {
+    /// How many bytes.
+    pub fn len(self) -> u64 {
+        self.to.saturating_sub(self.from)
+    }
+
+    /// True without bytes.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// True if all of `other` lies in it.
+    pub fn covers(self, other: Self) -> bool {
+        self.from <= other.from && other.to <= self.to
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -201,6 +201,7 @@ impl World {
     pub fn refs(&self, by: u8, time: Time, base: Option<ObjectId>, add: &BTreeSet<ObjectName>) -> Refs {
         Refs {
             add: add.iter().cloned().collect(),
+            add_previews: Vec::new(),
             base,
             complete: Some(true),
             features: Vec::new(),
@@ -208,6 +209,7 @@ impl World {
             job: "photos".into(),
             predecessor: None,
             remove: Vec::new(),
+            remove_previews: Vec::new(),
             repository: REPOSITORY,
             snapshot_time: time,
             tags: Vec::new(),

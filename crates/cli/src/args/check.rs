@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use darkslide_engine::parse_bytes;
-use darkslide_words::Bytes;
+use darkslide_words::{Bytes, Money};
 
-use super::{Identity, Json};
+use super::{Identity, Json, money};
 
 #[derive(Debug, Args)]
 pub struct Audit {
@@ -87,6 +87,9 @@ pub struct Repair {
     /// Only in this store: its path or URL
     #[arg(long, value_name = "STORE")]
     pub store: Option<String>,
+    /// Stop before it costs more than this, in US dollars
+    #[arg(long, value_name = "USD", value_parser = money)]
+    pub max_cost: Option<Money>,
     /// Do it without asking
     #[arg(long)]
     pub yes: bool,

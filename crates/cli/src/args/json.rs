@@ -1,8 +1,8 @@
 //! Which commands were asked for JSON.
 
 use super::{
-    CardCommand, Cli, CloudCommand, Command, ConfigCommand, Key, NotifyCommand, Quote, StoreCommand, ThawCommand,
-    Writer,
+    CardCommand, Cli, CloudCommand, Command, ConfigCommand, Key, NotifyCommand, PreviewsCommand, Quote, StoreCommand,
+    ThawCommand, Writer,
 };
 
 impl Cli {
@@ -19,6 +19,9 @@ impl Cli {
             Command::Ls(a) => a.browse.json.json,
             Command::Find(a) => a.browse.json.json,
             Command::Diff(a) => a.browse.json.json,
+            Command::Photos(a) => a.json.json,
+            Command::Previews(PreviewsCommand::Status(json)) => json.json,
+            Command::Previews(PreviewsCommand::Make { json, .. } | PreviewsCommand::Fetch { json, .. }) => json.json,
             Command::Restore(a) => a.json.json,
             Command::Quote(Quote::Restore { browse, .. }) => browse.json.json,
             Command::Quote(Quote::Backup { json, .. } | Quote::Prune(json)) => json.json,
@@ -28,6 +31,7 @@ impl Cli {
             Command::Drill(a) => a.json.json,
             Command::Cost(a) => a.json.json,
             Command::Store(StoreCommand::Check { json, .. }) => json.json,
+            Command::Vault(a) => a.command.json(),
             Command::Audit(a) => a.json.json,
             Command::Scrub(a) => a.json.json,
             Command::Repair(a) => a.json.json,

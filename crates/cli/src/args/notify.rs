@@ -14,7 +14,7 @@ pub enum NotifyCommand {
 
 #[derive(Debug, Args)]
 pub struct NotifyTest {
-    /// Name of a [[notify]]; all of them, if none is named
+    /// Name of a [[notify]]; if none is named, all but watchers: a ping tells them that a run went well
     #[arg(value_name = "CHANNEL")]
     pub channel: Option<String>,
     #[command(flatten)]

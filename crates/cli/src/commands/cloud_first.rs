@@ -20,7 +20,7 @@ const PACK: u64 = 48 << 20;
 /// says no, and then nothing was made.
 pub fn set_up(config: &Path, args: &Init, stores: &mut [StoreSettings]) -> Result<Option<CloudSettings>> {
     anyhow::ensure!(!config.exists(), "{} exists and was not touched: choose another --config", config.display());
-    let store = stores.iter_mut().find(|store| store.url.is_some());
+    let store = stores.iter_mut().find(|store| store.url.as_deref().is_some_and(|url| url.starts_with("s3://")));
     let store = store.context("--cloud needs a --store s3://bucket/prefix")?;
     let settings = CloudSettings { profile: args.cloud_profile.clone(), ..CloudSettings::default() };
     let prices = match store.price_region() {

@@ -29,6 +29,9 @@ pub fn run(args: Coldsim) -> Result<Exit> {
     for bucket in &args.bucket {
         sim.create_bucket(bucket)?;
     }
+    for vault in &args.vault {
+        sim.create_vault(vault)?;
+    }
     let running = sim.start(args.listen)?;
     output::line(format_args!("coldsim listens on http://{}", running.addr()));
     eprintln!("Access key `coldsim`, secret `coldsim-secret`. Time there: {}. Ctrl-C ends it.", sim.now());

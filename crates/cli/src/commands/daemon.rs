@@ -8,7 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use darkslide_engine::{
-    Daemon, Ended, Engine, EngineError, Hands, JobDone, JobMeans, Order, RunStop, Senses, TURN_MAX, Turn,
+    Daemon, Ended, Engine, EngineError, Event, EventKind, Hands, JobDone, JobMeans, Order, RunStop, Senses, TURN_MAX,
+    Turn,
 };
 use sd_notify::NotifyState;
 
@@ -81,8 +82,15 @@ fn is_busy(error: &anyhow::Error) -> bool {
 
 fn work(config: &Path, order: Order, stop: Arc<RunStop>) -> Result<JobDone> {
     let engine = wiring::engine(Some(config.to_path_buf()))?;
-    let identity = identity_of(&order.job, engine.settings())?;
+    let identity = identity_of(&order.job, engine.settings());
     let engine = engine.for_job(&order.job).started_by(order.by).stopped_by(stop.clone());
+    let identity = match identity {
+        Ok(identity) => identity,
+        Err(error) => {
+            engine.failed_before(&order.job, &format!("{error:#}"))?;
+            return Err(error);
+        }
+    };
     let means = JobMeans { host: wiring::host(), identity, cards: order.cards };
     Ok(engine.run_job(&order.job, &means, &*stop)?)
 }
@@ -109,7 +117,13 @@ impl Configured {
         self.changed = changed;
         match wiring::engine(Some(self.path.clone())) {
             Ok(engine) => self.engine = engine,
-            Err(error) => eprintln!("darkslide: the configuration counts as it was: {error}"),
+            Err(error) => {
+                eprintln!("darkslide: the configuration counts as it was: {error}");
+                let text = format!("{error:#}. Until it is mended, no job begins.");
+                let title = "the configuration cannot be read";
+                let now = wiring::clock().now();
+                self.engine.announcer().announce(&Event::new(EventKind::Failure, now, title, text));
+            }
         }
     }
 }

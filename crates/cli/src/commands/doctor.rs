@@ -11,7 +11,10 @@ use crate::wiring;
 
 /// Looks at everything that a run will need, and says what to do about what it finds.
 pub fn run(config: Option<PathBuf>, as_json: bool) -> Result<Exit> {
-    let found = wiring::engine(config)?.doctor()?;
+    let config = std::path::absolute(wiring::config_path(config))?;
+    let engine = wiring::engine(Some(config.clone()))?;
+    let mut found = engine.doctor()?;
+    found.push(super::service::starts(&engine, &config));
     let worst = found.iter().map(|finding| finding.health).max().unwrap_or(Health::Good);
     if as_json {
         output::value(&json!({"health": worst, "findings": found}));

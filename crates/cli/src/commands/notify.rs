@@ -22,7 +22,15 @@ pub fn notify(config: Option<PathBuf>, command: NotifyCommand) -> Result<Exit> {
     );
     let dispatcher = engine.dispatcher(&wiring::host(), Arc::new(wiring::interrupted));
     match command {
-        NotifyCommand::Test(args) => Ok(told(&dispatcher.test(args.channel.as_deref())?, args.json.json)),
+        NotifyCommand::Test(args) => {
+            let told = told(&dispatcher.test(args.channel.as_deref())?, args.json.json);
+            let watchers = dispatcher.channels().into_iter().filter(|one| one.way == "ping");
+            for watcher in watchers.filter(|_| args.channel.is_none()) {
+                let name = &watcher.name;
+                eprintln!("{name}: left out, since a ping says that a run went well: `darkslide notify test {name}`");
+            }
+            Ok(told)
+        }
         NotifyCommand::List(json) => {
             list(&dispatcher, json.json);
             Ok(Exit::Ok)

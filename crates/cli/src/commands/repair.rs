@@ -58,6 +58,9 @@ fn tell_plan(plan: &RepairPlan) {
     for (store, why) in &plan.unreached {
         output::line(format_args!("{store} was not looked at: {why}"));
     }
+    if let Some(cost) = plan.cost.filter(|_| !plan.is_empty()) {
+        output::line(format_args!("It costs about {cost}; {} are copied from other stores", plan.copied()));
+    }
     if plan.is_empty() {
         output::line("Nothing to repair, as far as is known: `audit` and `scrub` find damage.");
     }
@@ -85,7 +88,7 @@ fn tell_done(done: &Repaired) {
 /// Mends what is missing or damaged.
 pub fn repair(config: Option<PathBuf>, args: &Repair) -> Result<Exit> {
     let engine = wiring::engine(config)?;
-    let options = RepairOptions { store: args.store.clone() };
+    let options = RepairOptions { store: args.store.clone(), max_cost: args.max_cost };
     let plan = engine.plan_repair(&options)?;
     let as_json = args.json.json;
     if as_json {

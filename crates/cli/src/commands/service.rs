@@ -4,6 +4,7 @@
 //! tells when it is ready, and no task.
 
 mod files;
+mod installed;
 
 use std::fs;
 use std::io::Write as _;
@@ -15,6 +16,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::args::{Service, ServiceKind};
 use crate::output::{self, Exit};
 use crate::wiring;
+
+pub use installed::starts;
 
 /// What is to be started.
 struct Start {

@@ -31,8 +31,18 @@ pub fn stores(places: &[String], bucket: &Bucket) -> Result<Vec<StoreSettings>> 
         limit_upload: bucket.limit_upload.clone(),
         ..store
     };
+    let in_cloud = |store: StoreSettings| if store.url.is_some() { of_buckets(store) } else { store };
+    let companion = bucket.companion.as_deref().map(|place| Box::new(in_cloud(StoreSettings::parse(place))));
+    let of_vault = |store: StoreSettings| StoreSettings {
+        endpoint: bucket.endpoint.clone(),
+        region: bucket.region.clone(),
+        profile: bucket.profile.clone(),
+        limit_upload: bucket.limit_upload.clone(),
+        companion: companion.clone(),
+        ..store
+    };
     let stores = places.iter().map(|place| StoreSettings::parse(place));
-    Ok(stores.map(|store| if store.url.is_some() { of_buckets(store) } else { store }).collect())
+    Ok(stores.map(|store| if store.vault().is_some() { of_vault(store) } else { in_cloud(store) }).collect())
 }
 
 /// `NAME=age1…` or `age1…`.
@@ -83,7 +93,8 @@ pub fn init(config: Option<PathBuf>, args: Init) -> Result<Exit> {
         writer: args.writer.unwrap_or_else(wiring::host),
         pack: PackSizes { target: Bytes::mib(args.pack_size), ..PackSizes::default() },
     };
-    let others: Vec<StoreSettings> = options.stores.iter().filter(|s| s.endpoint.is_some()).cloned().collect();
+    let others: Vec<StoreSettings> =
+        options.stores.iter().filter(|s| s.endpoint.is_some() && s.vault().is_none()).cloned().collect();
     let (_, founded) = Engine::init(options, wiring::opener(), wiring::clock(), &mut OsRng)?;
     for settings in &others {
         advise(settings);

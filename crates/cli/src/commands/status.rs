@@ -28,7 +28,7 @@ pub fn status(config: Option<PathBuf>, as_json: bool) -> Result<Exit> {
         tell_status(&status);
         tell_scheduled(&plans);
         match todo.is_empty() {
-            true => output::line("\nEverything is as it should be."),
+            true => output::line(all_well(&status)),
             false => {
                 output::line("\nWhat to do:");
                 todo.iter().for_each(|what| output::line(format_args!("  {what}")));
@@ -36,6 +36,23 @@ pub fn status(config: Option<PathBuf>, as_json: bool) -> Result<Exit> {
         }
     }
     Ok(if todo.is_empty() { Exit::Ok } else { Exit::Incomplete })
+}
+
+/// What is said where nothing has to be done.
+fn all_well(status: &Status) -> String {
+    let lacking = status.copies.as_ref().filter(|report| report.lacking.0 > 0);
+    match lacking {
+        None => "\nEverything is as it should be.".into(),
+        Some(report) => format!(
+            "\nEverything is as it should be.\nBy the rule of {} copies on {} media{}, {} of {} files lack something \
+             yet (`darkslide copies`); with `[copies]` in the configuration this counts as a fault.",
+            report.rule.copies,
+            report.rule.media,
+            if report.rule.off_site { ", one outside the house" } else { "" },
+            report.lacking,
+            report.files
+        ),
+    }
 }
 
 /// What is not as it should be, each with what to do about it.
@@ -82,6 +99,10 @@ fn todo(status: &Status, plans: &[JobPlan], settings: &Settings) -> Vec<String> 
     for (name, _) in status.mirrors.iter().filter(|(_, run)| run.is_none()) {
         todo.push(format!("bring the mirror {name} up for the first time: `darkslide mirror {name}`"));
     }
+    if let Some(report) = status.copies.as_ref().filter(|report| status.is_rule_set && report.lacking.0 > 0) {
+        let (lacking, files) = (report.lacking, report.files);
+        todo.push(format!("bring {lacking} of {files} files to the copies that the rule asks for: `darkslide copies`"));
+    }
     if status.writer.is_none() && !status.jobs.is_empty() {
         todo.push("this machine holds no secrets to back up with: `darkslide open` makes it a writer again".into());
     }
@@ -124,6 +145,7 @@ fn status_json(status: &Status) -> serde_json::Value {
         })).collect::<Vec<_>>(),
         "spent_this_month": status.month,
         "month_limit": status.month_limit,
+        "copies": status.copies,
         "last_drill": status.last_drill.map(|(at, _)| at.to_string()),
     })
 }
@@ -157,6 +179,10 @@ fn tell_status(status: &Status) {
     }
     let limit = status.month_limit.map(|limit| format!(" of {limit}")).unwrap_or_default();
     output::line(format_args!("  spent this month: {}{limit}", status.month));
+    for place in status.copies.iter().flat_map(|report| &report.places) {
+        let problem = place.problem.as_ref().map(|why| format!(", but it {why}")).unwrap_or_default();
+        output::line(format_args!("  copies at {} ({}): {} files{problem}", place.place, place.medium, place.files));
+    }
     for (name, run) in &status.mirrors {
         let told = run.as_ref().map_or_else(
             || "NEVER RUN".to_string(),

@@ -86,6 +86,12 @@ fn backup_json(run: &BackupDone, seconds: f64) -> serde_json::Value {
         "failures": done.failures.iter().map(|f| json!({"path": f.path, "reason": f.reason})).collect::<Vec<_>>(),
         "behind": done.behind.iter().map(|(s, r)| json!({"store": s, "reason": r})).collect::<Vec<_>>(),
         "replicated_bytes": run.replicated.bytes,
+        "previews": {
+            "made": done.previewed.made,
+            "thumbnails": done.previewed.pictured,
+            "troubled": done.previewed.troubled,
+            "stored": done.previewed.stored,
+        },
         "refused": run.refused,
         "spent": run.spent,
         "run": done.run,
@@ -101,6 +107,12 @@ fn tell_backup(run: &BackupDone, seconds: f64) {
         counts.files, counts.bytes, counts.new_files, counts.changed_files, counts.removed_files
     ));
     output::line(format_args!("  {} sealed and stored in {seconds:.1} s", counts.stored_bytes));
+    let previewed = &done.previewed;
+    if previewed.made.0 > 0 {
+        let some = previewed.troubled.0;
+        let troubled = if some > 0 { format!(", {some} that could not be made whole") } else { String::new() };
+        output::line(format_args!("  {} previews, {}{troubled}", previewed.made, previewed.stored));
+    }
     if run.spent > Money::ZERO {
         output::line(format_args!("  requests for {}", run.spent));
     }

@@ -1,33 +1,64 @@
-//! The demo's cloud: the simulator in this process, its clock turned by hand, its
+//! The demo's cloud, a bucket or a vault: the simulator in this process, its clock turned by hand, its
 //! bill laid beside the quotes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use darkslide_coldsim::{ColdSim, Options, Running};
+use darkslide_coldsim::{AccessKey, ColdSim, Options, Running};
 use darkslide_engine::words::{Bytes, Clock, Money, SystemClock, Time};
 use darkslide_engine::{StoreOpener, StoreSettings};
 use darkslide_store::{ReadOutcome, Store, StoreError, list_all};
+use darkslide_store_dir::DirStore;
+use darkslide_store_glacier::{Key as VaultKey, Surroundings, VaultSettings, VaultStore};
 use darkslide_store_s3::{Key, S3Store};
 
-use crate::buckets;
+use crate::{buckets, vaults};
 
 const BUCKET: &str = "photos";
 
-/// A simulated Deep Archive.
+/// Which way of working is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workflow {
+    /// Into a bucket, in Deep Archive.
+    Bucket,
+    /// Into a Glacier vault.
+    Vault,
+}
+
+/// The user of the NAS: one vault, and the list of all.
+const NAS: &str = r#"{"Version":"2012-10-17","Statement":[
+  {"Effect":"Allow","Action":["glacier:ListVaults","glacier:GetDataRetrievalPolicy"],"Resource":"*"},
+  {"Effect":"Allow","Action":["glacier:CreateVault","glacier:DescribeVault","glacier:UploadArchive",
+   "glacier:InitiateMultipartUpload","glacier:UploadMultipartPart","glacier:CompleteMultipartUpload",
+   "glacier:AbortMultipartUpload","glacier:ListParts","glacier:ListMultipartUploads","glacier:InitiateJob",
+   "glacier:DescribeJob","glacier:ListJobs","glacier:GetJobOutput","glacier:AddTagsToVault","glacier:ListTagsForVault",
+   "glacier:SetVaultNotifications","glacier:GetVaultNotifications"],
+   "Resource":"arn:aws:glacier:us-east-1:123456789012:vaults/photos"}]}"#;
+
+/// A simulated Deep Archive, or a vault.
 pub struct Cloud {
     sim: ColdSim,
     running: Running,
     began: Instant,
+    /// Beside a vault.
+    companion: Option<PathBuf>,
 }
 
-/// Opens buckets with the simulator's key.
-struct Opener;
+/// Opens buckets with the simulator's key, and vaults with that of the NAS.
+struct Opener {
+    clock: Arc<dyn Clock>,
+}
 
 impl Opener {
-    fn store(settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
+    fn vault(settings: &StoreSettings) -> Result<VaultSettings, StoreError> {
+        let mut vault = vaults::resolve(settings)?;
+        vault.credentials = Some(VaultKey { id: "nas".into(), secret: "nas-secret".into(), token: None });
+        Ok(vault)
+    }
+
+    fn bucket(settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
         let mut s3 = buckets::resolve(settings)?;
         s3.credentials = Some(Key { id: "coldsim".into(), secret: "coldsim-secret".into(), token: None });
         Ok(Arc::new(S3Store::create(s3)?))
@@ -36,11 +67,21 @@ impl Opener {
 
 impl StoreOpener for Opener {
     fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
-        Self::store(settings)
+        let Some(path) = settings.companion.as_ref().and_then(|c| c.path.as_ref()) else {
+            return Self::bucket(settings);
+        };
+        let companion = Arc::new(DirStore::create(path)?);
+        let (vault, around) = (Self::vault(settings)?, Surroundings::default());
+        Ok(Arc::new(VaultStore::create(vault, companion, self.clock.clone(), around)?))
     }
 
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
-        Self::store(settings)
+        let Some(path) = settings.companion.as_ref().and_then(|c| c.path.as_ref()) else {
+            return Self::bucket(settings);
+        };
+        let companion = Arc::new(DirStore::open(path, &*self.clock)?);
+        let (vault, around) = (Self::vault(settings)?, Surroundings::default());
+        Ok(Arc::new(VaultStore::open(vault, companion, self.clock.clone(), around)?))
     }
 }
 
@@ -58,28 +99,53 @@ impl Clock for Turned {
 }
 
 impl Cloud {
-    /// Starts it, with everything in `dir`.
-    pub fn start(dir: &Path) -> Result<Self> {
+    /// Starts it, with everything in `folder`.
+    pub fn start(folder: &Path, workflow: Workflow) -> Result<Self> {
         let real = Arc::new(SystemClock::default());
-        let options = Options { dir: Some(dir.to_path_buf()), ..Options::new(real.now()) };
+        let options = Options { dir: Some(folder.join("cloud")), ..Options::new(real.now()) };
         let sim = ColdSim::open(options, real)?;
-        sim.create_bucket(BUCKET)?;
+        match workflow {
+            Workflow::Bucket => sim.create_bucket(BUCKET)?,
+            Workflow::Vault => sim.add_key(AccessKey {
+                id: "nas".into(),
+                secret: "nas-secret".into(),
+                user: "nas".into(),
+                policies: vec![NAS.into()],
+                boundary: None,
+            })?,
+        }
         let running = sim.start(([127, 0, 0, 1], 0).into())?;
-        Ok(Self { sim, running, began: Instant::now() })
+        let companion = (workflow == Workflow::Vault).then(|| folder.join("other-house/companion"));
+        Ok(Self { sim, running, began: Instant::now(), companion })
     }
 
     /// The store to configure.
     pub fn settings(&self) -> StoreSettings {
+        let companion = self.companion.clone().map(|path| Box::new(StoreSettings::dir(path)));
+        let url = if companion.is_some() { "glacier://photos".into() } else { format!("s3://{BUCKET}/studio") };
         StoreSettings {
             endpoint: Some(self.running.url()),
             region: Some("us-east-1".into()),
-            ..StoreSettings::parse(&format!("s3://{BUCKET}/studio"))
+            companion,
+            ..StoreSettings::parse(&url)
         }
+    }
+
+    /// Puts an archive of another program into the vault.
+    pub fn add_stranger(&self) -> Result<()> {
+        use darkslide_store::{MemoryStore, PutFacts};
+        // The same vault, as another program sees it: with a set of archives of its own.
+        let vault = Opener::vault(&self.settings())?;
+        let other = VaultStore::create(vault, Arc::new(MemoryStore::default()), self.clock(), Surroundings::default())?;
+        let name = darkslide_engine::words::ObjectName::new("packs/of-another-program")?;
+        let temperature = darkslide_engine::words::Temperature::Cold;
+        other.put(&name, b"holiday.avi", &PutFacts { crc64: 0, temperature })?;
+        Ok(())
     }
 
     /// Opens stores there.
     pub fn opener(&self) -> Arc<dyn StoreOpener> {
-        Arc::new(Opener)
+        Arc::new(Opener { clock: self.clock() })
     }
 
     /// Its clock.
@@ -116,7 +182,7 @@ impl Cloud {
     /// Downloads what can be read, as any S3 program would: for tools that know
     /// nothing of Darkslide. How much that was.
     pub fn download(&self, to: &Path) -> Result<Bytes> {
-        let store = Opener::store(&self.settings())?;
+        let store = Opener::bucket(&self.settings())?;
         let mut total = 0;
         for listed in list_all(&*store, "")? {
             let ReadOutcome::Bytes(bytes) = store.read(&listed.name, None)? else { continue };

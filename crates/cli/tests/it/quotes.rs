@@ -42,6 +42,7 @@ fn needs(scenario: &Scenario, class: &StorageClass, label: &str) -> Vec<Need> {
                 name: ObjectName::new(format!("packs/{:02x}/{n:064x}.tar.zst.age", n % 256)).unwrap(),
                 size: Bytes(scenario.size),
                 wanted: Bytes(scenario.size / 100 * 99),
+                span: None,
                 gets: Count(scenario.size / 5_000_000),
                 copies: vec![Place { store: label.to_string(), class: class.clone(), readable, local: false }],
             }

@@ -51,6 +51,44 @@ fn a_check_up_names_what_is_wrong_and_what_to_do() {
 }
 
 #[test]
+fn a_check_up_tells_what_starts_the_jobs_and_whether_anybody_hears() {
+    let desk = Desk::new();
+    let config = desk.path("darkslide.toml");
+    let plain = std::fs::read_to_string(&config).unwrap();
+    let home = desk.path("home");
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_darkslide"));
+        command.arg("--config").arg(&config).args(args);
+        command.env("HOME", &home).env("XDG_CONFIG_HOME", home.join("config")).output().unwrap()
+    };
+    let health = |area: &str| {
+        let found = json(&String::from_utf8_lossy(&run(&["doctor", "--json"]).stdout));
+        let all = found["findings"].as_array().unwrap().clone();
+        let of = |f: &&serde_json::Value| f["area"] == area;
+        all.iter().filter(of).map(|f| f["health"].as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!((health("schedule"), health("notifications")), (vec!["unknown".into()], vec!["weak".to_string()]));
+    let more = "[[job]]\nname = \"night\"\nkind = \"audit\"\nschedule = \"nightly 02:00\"\n\
+                [[notify]]\nname = \"say\"\nkind = \"command\"\ncommand = [\"/bin/cat\"]\n";
+    let keep = plain.replacen("[[backup]]", "[[backup]]\nkeep = { last = 3 }", 1);
+    std::fs::write(&config, format!("{keep}\n{more}")).unwrap();
+    assert_eq!((health("schedule"), health("notifications")), (vec!["bad".into()], vec!["unknown".to_string()]));
+    assert_eq!(health("retention"), ["weak"]);
+    assert!(run(&["schedule", "install", "--kind", "systemd"]).status.success());
+    assert_eq!(health("schedule"), ["bad"], "written, and not enabled");
+    let units = home.join("config/systemd/user");
+    std::fs::create_dir_all(units.join("default.target.wants")).unwrap();
+    std::os::unix::fs::symlink("../darkslide.service", units.join("default.target.wants/darkslide.service")).unwrap();
+    assert_eq!(health("schedule"), ["good"]);
+    assert!(run(&["notify", "test"]).status.success());
+    assert_eq!(health("notifications"), ["good"]);
+    let broken = more.replace("/bin/cat", "/bin/false");
+    std::fs::write(&config, format!("{keep}\n{broken}")).unwrap();
+    assert!(!run(&["notify", "test"]).status.success());
+    assert_eq!(health("notifications"), ["bad"]);
+}
+
+#[test]
 fn one_screen_says_what_is_not_safe_and_what_to_do() {
     let desk = Desk::new();
     let said = desk.code(&["status"], 3);
@@ -67,7 +105,14 @@ fn one_screen_says_what_is_not_safe_and_what_to_do() {
     {
         assert!(said.contains(wanted), "{wanted}: {said}");
     }
+    assert!(said.contains("By the rule of 3 copies") && said.contains("files lack something"), "{said}");
+    let text = std::fs::read_to_string(desk.path("darkslide.toml")).unwrap();
+    std::fs::write(desk.path("darkslide.toml"), text.clone() + "[copies]\nmedia = 2\n").unwrap();
+    let said = desk.code(&["status"], 3);
+    assert!(said.contains("to the copies that the rule asks for"), "{said}");
+    std::fs::write(desk.path("darkslide.toml"), text).unwrap();
     let told = json(&desk.code(&["status", "--json"], 0));
+    assert_eq!(told["copies"]["rule"]["copies"], 3, "{told}");
     assert_eq!(told["todo"].as_array().map(Vec::len), Some(0), "{told}");
     assert_eq!(told["scheduled"][0]["job"], "night");
     // A mirror that a brake stopped.

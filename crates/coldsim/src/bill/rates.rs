@@ -17,6 +17,7 @@
 use darkslide_words::{StorageClass, Tier};
 
 use super::Access;
+use super::vaults::VaultRates;
 
 /// 2^30 bytes.
 pub(super) const GB: u128 = 1 << 30;
@@ -63,6 +64,7 @@ pub(super) struct Rates {
     glacier_ir: ClassRates,
     glacier: ClassRates,
     deep_archive: ClassRates,
+    pub(super) vault: VaultRates,
 }
 
 const NO_THAW: [u64; 3] = [0, 0, 0];
@@ -139,6 +141,7 @@ const US_EAST_1: Rates = Rates {
         thaw: [2_500_000, 20_000_000, 0],
         read: 0,
     },
+    vault: VaultRates::US_EAST_1,
 };
 
 const EU_WEST_1: Rates = Rates { region: "eu-west-1", ..US_EAST_1 };
@@ -176,6 +179,7 @@ const EU_CENTRAL_1: Rates = Rates {
         thaw: [3_000_000, 24_000_000, 0],
         read: 0,
     },
+    vault: VaultRates::EU_CENTRAL_1,
 };
 
 impl Rates {
@@ -188,7 +192,7 @@ impl Rates {
     /// What a class costs; one that is not known, as `STANDARD`.
     pub(super) fn class(&self, class: &StorageClass) -> &ClassRates {
         match class {
-            StorageClass::Standard | StorageClass::Other(_) => &self.standard,
+            StorageClass::Standard | StorageClass::Other(_) | StorageClass::Vault => &self.standard,
             StorageClass::StandardIa => &self.standard_ia,
             StorageClass::OnezoneIa => &self.onezone_ia,
             StorageClass::IntelligentTiering => &self.intelligent,

@@ -50,11 +50,11 @@ struct Sheet<'a> {
 }
 
 /// Something that is priced by the unit.
-struct Priced {
-    what: String,
-    unit: &'static str,
+pub(super) struct Priced {
+    pub(super) what: String,
+    pub(super) unit: &'static str,
     /// How much of what is counted makes one unit.
-    per_unit: u128,
+    pub(super) per_unit: u128,
 }
 
 impl<'a> Sheet<'a> {
@@ -96,6 +96,10 @@ impl<'a> Sheet<'a> {
             Use::Jobs => self.line(&each("Batch Operations jobs".into(), "job"), count, rates::JOB),
             Use::JobObjects => {
                 self.line(&each("Batch Operations objects".into(), "object"), count, rates::JOB_OBJECT);
+            }
+            Use::Vault(what) => {
+                let per_gb_month = GB * self.month.milliseconds();
+                self.line(&what.priced(per_gb_month), count, what.rate(&self.rates.vault));
             }
         }
     }

@@ -238,7 +238,7 @@ pub(super) fn restore_object(sim: &Arc<Sim>, req: S3Request<RestoreObjectInput>)
     let unknown = || s3_error!(MalformedXML, "the tier `{name}` is none of Bulk, Standard, Expedited");
     let tier = Tier::from_name(name).ok_or_else(unknown)?;
     let days = request.days.map(|days| u32::try_from(days).unwrap_or(0));
-    let no_capacity = tier == Tier::Expedited && sim.faults().refuses_expedited(&input.key);
+    let no_capacity = tier == Tier::Expedited && sim.faults().refuses_expedited("RestoreObject", &input.key);
     let wanted = Wanted { tier, days, no_capacity };
     let accepted = sim.with(|state| state.restore(&input.bucket, &input.key, input.version_id.as_deref(), wanted))?;
     let mut answer = S3Response::new(RestoreObjectOutput::default());

@@ -40,6 +40,12 @@ struct NewBucket {
 }
 
 #[derive(Deserialize)]
+struct Vaults {
+    name: Option<String>,
+    closed: Option<bool>,
+}
+
+#[derive(Deserialize)]
 struct Late {
     late_seconds: f64,
 }
@@ -112,6 +118,13 @@ fn act(sim: &ColdSim, method: &Method, path: &str, body: &[u8]) -> Option<Outcom
         }),
         ("POST", "buckets") => parse(body).and_then(|bucket: NewBucket| {
             sim.make_bucket(&bucket.name, bucket.object_lock).map_err(|error| error.to_string())?;
+            Ok(done())
+        }),
+        ("POST", "vaults") => parse(body).and_then(|wanted: Vaults| {
+            wanted.name.iter().try_for_each(|name| sim.create_vault(name)).map_err(|error| error.to_string())?;
+            if let Some(closed) = wanted.closed {
+                sim.set_closed(closed);
+            }
             Ok(done())
         }),
         ("POST", "events") => parse(body).and_then(|late: Late| {

@@ -1,7 +1,7 @@
-//! Signature version 4 for the services that `s3s` does not verify: the queue and S3 Control.
+//! Signature version 4 for the services that `s3s` does not verify: the queue, S3 Control, vaults.
 //!
 //! After "Authenticating Requests (AWS Signature Version 4)" of the S3 API reference; only
-//! signatures in the header, over a body that is all here.
+//! signatures in the header, over a body of which at least the hash is known.
 
 use http::request::Parts;
 use s3s::crypto::{Checksum as _, Sha256};
@@ -78,7 +78,7 @@ fn canonical_query(query: &str) -> String {
     pairs.join("&")
 }
 
-fn string_to_sign(parts: &Parts, auth: &Authorization<'_>, body: &[u8], at: &str) -> Option<String> {
+fn string_to_sign(parts: &Parts, auth: &Authorization<'_>, declared: &str, at: &str) -> Option<String> {
     let mut headers = String::new();
     for name in auth.signed_headers.split(';') {
         let values: Vec<String> =
@@ -88,13 +88,10 @@ fn string_to_sign(parts: &Parts, auth: &Authorization<'_>, body: &[u8], at: &str
         }
         headers.push_str(&format!("{name}:{}\n", values.join(",")));
     }
-    let hash = hex::encode(Sha256::checksum(body));
-    let declared = header(&parts.headers, "x-amz-content-sha256").unwrap_or(&hash);
-    if declared != hash && declared != "UNSIGNED-PAYLOAD" {
-        return None;
-    }
     // S3 Control encodes the path once, as it stands in the request; the queue's path is `/`.
-    let path = parts.uri.path();
+    // All others encode it once more.
+    let once = parts.uri.path();
+    let path = if auth.service == "glacier" { url_encoded(once) } else { once.to_string() };
     let query = canonical_query(parts.uri.query().unwrap_or_default());
     let request = format!("{}\n{path}\n{query}\n{headers}\n{}\n{declared}", parts.method, auth.signed_headers);
     let scope = format!("{}/{}/{}/aws4_request", auth.date, auth.region, auth.service);
@@ -106,8 +103,23 @@ fn trimmed(value: &str) -> String {
     value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+fn wrong() -> Refused {
+    let message = "The request signature we calculated does not match the signature you provided.";
+    refused("SignatureDoesNotMatch", message)
+}
+
 /// The key that signed the call.
 pub(super) fn verify(sim: &Sim, parts: &Parts, body: &[u8]) -> Result<AccessKey, Refused> {
+    let hash = hex::encode(Sha256::checksum(body));
+    let declared = header(&parts.headers, "x-amz-content-sha256").unwrap_or(&hash);
+    if declared != hash && declared != "UNSIGNED-PAYLOAD" {
+        return Err(wrong());
+    }
+    verify_declared(sim, parts, declared)
+}
+
+/// The key that signed the call with this hash of its body, which is still to be held against it.
+pub(super) fn verify_declared(sim: &Sim, parts: &Parts, declared: &str) -> Result<AccessKey, Refused> {
     let text = header(&parts.headers, "authorization");
     let text = text.ok_or_else(|| refused("MissingAuthenticationToken", "Request is missing Authentication Token"))?;
     let auth =
@@ -120,13 +132,7 @@ pub(super) fn verify(sim: &Sim, parts: &Parts, body: &[u8]) -> Result<AccessKey,
     if age.is_none_or(|age| age > SKEW_SECONDS_MAX) || !at.starts_with(auth.date) {
         return Err(refused("RequestTimeTooSkewed", "the request's time is too far from the server's"));
     }
-    let wrong = || {
-        refused(
-            "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided.",
-        )
-    };
-    let signed = string_to_sign(parts, &auth, body, at).ok_or_else(wrong)?;
+    let signed = string_to_sign(parts, &auth, declared, at).ok_or_else(wrong)?;
     let mut secret = hmac(format!("AWS4{}", key.secret).as_bytes(), auth.date.as_bytes());
     for step in [auth.region, auth.service, "aws4_request"] {
         secret = hmac(&secret, step.as_bytes());

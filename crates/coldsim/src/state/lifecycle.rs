@@ -77,7 +77,7 @@ impl<'a> Selection<'a> {
 /// True if S3 moves objects of one class into the other: only downwards.
 fn moves_down(from: &StorageClass, to: &StorageClass) -> bool {
     let rank = |class: &StorageClass| match class {
-        StorageClass::Standard | StorageClass::Other(_) => 0,
+        StorageClass::Standard | StorageClass::Other(_) | StorageClass::Vault => 0,
         StorageClass::StandardIa => 1,
         StorageClass::IntelligentTiering => 2,
         StorageClass::OnezoneIa => 3,

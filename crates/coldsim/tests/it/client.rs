@@ -164,6 +164,8 @@ impl Client {
             .map(|pair| if pair.contains('=') { pair.to_string() } else { format!("{pair}=") })
             .collect();
         pairs.sort();
+        // All services but S3 sign a path that is encoded once more.
+        let path = if self.service == "glacier" { path.replace('%', "%25") } else { path.to_string() };
         let request = format!("{method}\n{path}\n{}\n{lines}\n{names}\n{declared}", pairs.join("&"));
         let day = &date[..8];
         let scope = format!("{day}/us-east-1/{}/aws4_request", self.service);

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use darkslide_catalog::{Catalog, FileRow, MirroredFile, PackId, PackSet};
+use darkslide_catalog::{Catalog, FileRow, MirroredFile, PackId, PackSet, RunOutcome, RunRow};
 use darkslide_format::names::Kind;
 use darkslide_format::tree::Entry;
 use darkslide_store::Store;
@@ -36,6 +36,8 @@ pub struct Place {
     pub off_site: bool,
     verified: Option<Time>,
     problem: Option<String>,
+    /// The folder itself, whatever it is called: device and inode.
+    folder: Option<(u64, u64)>,
     what: What,
 }
 
@@ -98,6 +100,11 @@ impl Place {
         })
     }
 
+    /// True if both are the same folder, under whatever names.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.folder.is_some() && self.folder == other.folder
+    }
+
     /// As it is told.
     pub fn told(&self, files: Count) -> CopiesPlace {
         CopiesPlace {
@@ -108,6 +115,19 @@ impl Place {
             problem: self.problem.clone(),
             files,
         }
+    }
+}
+
+fn folder(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// Why a library holds nothing, if so: `files` were seen in it.
+fn library_problem(library: &Path, files: bool) -> Option<String> {
+    match std::fs::read_dir(library) {
+        Err(_) => Some("is not there".into()),
+        Ok(mut entries) => (files && entries.next().is_none()).then(|| "is empty: is its disk mounted?".into()),
     }
 }
 
@@ -136,7 +156,8 @@ pub fn look(engine: &Engine, catalog: &Catalog) -> Result<(Vec<Place>, Vec<Holdi
                 medium: medium(&library),
                 off_site: false,
                 verified: seen,
-                problem: (!library.is_dir()).then(|| "is not there".into()),
+                problem: library_problem(&library, state.snapshot.is_some()),
+                folder: folder(&library),
                 what: What::Library(library.clone()),
             });
         }
@@ -150,6 +171,7 @@ pub fn look(engine: &Engine, catalog: &Catalog) -> Result<(Vec<Place>, Vec<Holdi
             off_site: false,
             verified: None,
             problem: None,
+            folder: folder(&root),
             what: What::Second(root.to_string_lossy().into_owned()),
         });
     }
@@ -167,13 +189,15 @@ fn mirrors(engine: &Engine, catalog: &Catalog, places: &mut Vec<Place>) -> Resul
             None => &settings.job(None)?.library,
         };
         let target = settings.resolve(&mirror.target);
-        let last = runs.iter().find(|run| run.job == mirror.name && run.kind == "mirror" && run.ended.is_some());
+        let done = |run: &&RunRow| run.how().is_some_and(RunOutcome::is_done);
+        let last = runs.iter().filter(done).find(|run| run.job == mirror.name && run.kind == "mirror");
         places.push(Place {
             label: target.display().to_string(),
             medium: medium_of(&target, mirror.media),
             off_site: mirror.off_site,
             verified: last.and_then(|run| run.ended),
             problem: None,
+            folder: folder(&target),
             what: What::Mirror { job: mirror.name.clone(), library: settings.resolve(library) },
         });
     }
@@ -208,6 +232,7 @@ fn stores(engine: &Engine, catalog: &Catalog, places: &mut Vec<Place>) -> Result
             off_site: settings.is_off_site(),
             verified,
             problem: if store.is_none() { missing.or_else(|| Some("cannot be reached".into())) } else { None },
+            folder: settings.path.as_deref().and_then(folder),
             what: What::Store { whole, snapshots },
             label,
         });
@@ -245,8 +270,10 @@ fn whole_packs(
     });
     listed.retain(|name, _| !lost.contains(name));
     let (mut whole, mut gone, mut oldest, mut never) = (HashSet::new(), Vec::new(), None::<Time>, false);
+    let mut short = HashSet::new();
     catalog.for_each_pack::<EngineError>(|id, facts, _, _| {
         if listed.get(&facts.name) != Some(&facts.size.0) {
+            short.insert(facts.name.clone());
             gone.push((id, facts.name));
             return Ok(());
         }
@@ -259,7 +286,7 @@ fn whole_packs(
     })?;
     // A pack that is lost counts as whole where all that it held lies in others.
     for (id, name) in gone {
-        if darkslide_audit::replaced(catalog, &name, &|other| listed.contains_key(other))? {
+        if darkslide_audit::replaced(catalog, &name, &|other| listed.contains_key(other) && !short.contains(other))? {
             whole.insert(id);
         }
     }

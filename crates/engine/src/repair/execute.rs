@@ -14,6 +14,7 @@ use darkslide_words::{Bytes, Count, Name, ObjectName, Temperature};
 use super::survey::{Shelf, Survey, id_of};
 use super::{Cure, Harm, Mend, RepairOptions, RepairPlan, photographs, plan};
 use crate::observe::CheckObserver;
+use crate::runs::Account;
 use crate::{Engine, EngineError};
 
 /// What a repair did.
@@ -48,15 +49,35 @@ impl Engine {
         observer: &dyn CheckObserver,
     ) -> Result<Repaired, EngineError> {
         let _lock = crate::secrets::lock(&self.settings.state_dir())?;
-        let mut repo = self.repository()?;
-        let meters = self.meter(&mut repo, None)?;
-        let outcome = Survey::make(self, &repo, options).and_then(|survey| {
-            let mut repair = Repair { survey, done: Repaired::default(), lost: BTreeSet::new(), observer };
-            repair.run(plan)?;
-            Ok(repair.done)
-        });
-        self.settle(&meters, "repair")?;
-        outcome
+        self.recorded(crate::recorded::REPOSITORY, "repair", |run| {
+            let observer = &run.watch(observer, self.stop.as_deref());
+            let mut repo = self.repository()?;
+            let meters = self.meter(&mut repo, options.max_cost)?;
+            let outcome = Survey::make(self, &repo, options).and_then(|survey| {
+                let mut repair = Repair { survey, done: Repaired::default(), lost: BTreeSet::new(), observer };
+                repair.run(plan)?;
+                Ok(repair.done)
+            });
+            let money = self.settle(&meters, "repair")?;
+            let done = outcome?;
+            let account = Account { money, ..told(&done) };
+            Ok((done, account))
+        })
+    }
+}
+
+/// For its row.
+fn told(done: &Repaired) -> Account {
+    let stored = |(store, object, why): &(String, ObjectName, String)| {
+        (Name::from(object.as_str()), if store.is_empty() { why.clone() } else { format!("{store}: {why}") })
+    };
+    let failures = done.failed.iter().map(stored).chain(done.unread.iter().cloned()).collect();
+    let mended = done.healed.0 + done.copied.0 + done.packs.len() as u64;
+    Account {
+        summary: format!("{mended} objects mended, {} got parity", done.protected),
+        files: Count(mended),
+        failures,
+        ..Account::default()
     }
 }
 
@@ -134,7 +155,7 @@ impl Repair<'_> {
         }
         let mut why = "no other store has it whole".to_string();
         for other in self.survey.shelves.iter().filter(|o| o.label != mend.store && o.holds(name, mend.size.0)) {
-            let bytes = match other.store.read(name, None).and_then(|read| read.bytes(name)) {
+            let bytes = match other.store.read(name, Some(0..mend.size.0)).and_then(|read| read.bytes(name)) {
                 Ok(bytes) if self.is_right(name, &bytes) => bytes,
                 Ok(_) => {
                     why = format!("{} has other bytes under its name", other.label);
@@ -300,7 +321,7 @@ fn is_pack(name: &ObjectName) -> bool {
     names::parse(name).is_some_and(|parsed| matches!(parsed.kind, Kind::Packs | Kind::Warm | Kind::Trees))
 }
 
-fn temperature(name: &ObjectName) -> Temperature {
+pub(super) fn temperature(name: &ObjectName) -> Temperature {
     match names::parse(name).map(|parsed| parsed.kind) {
         Some(Kind::Packs) => Temperature::Cold,
         Some(Kind::Warm) => Temperature::Warm,

@@ -7,7 +7,7 @@ use darkslide_store::ParityState;
 use darkslide_words::{Bytes, Count, ObjectName};
 
 use super::survey::{Shelf, Survey, id_of};
-use super::{Cure, Harm, Hopeless, Mend, RepairPlan, Unprotected, photographs};
+use super::{Cure, Harm, Hopeless, Mend, RepairPlan, Unprotected, photographs, quote};
 use crate::EngineError;
 
 /// Makes the plan.
@@ -45,6 +45,7 @@ pub fn plan(survey: &Survey<'_>) -> Result<RepairPlan, EngineError> {
             plan.hopeless.push(Hopeless { object: name, chunks, photographs, count });
         }
     }
+    plan.cost = quote::cost(survey, &plan)?;
     Ok(plan)
 }
 
@@ -130,6 +131,10 @@ fn other_kind(
         }
         Some(Kind::Keys) => {
             "no store has it whole. Recipients still open every pack; `darkslide key add` writes the keys again"
+        }
+        Some(Kind::Previews) => {
+            "no store has it whole. No photograph is in it: `darkslide previews make` on the machine that backs up makes \
+             the thumbnails again"
         }
         Some(Kind::Config | Kind::Writers | Kind::Header) => {
             "no store has it whole. Look for it in an older copy of a store, on another disk, and put it back under its name"

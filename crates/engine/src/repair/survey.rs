@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use darkslide_catalog::{Catalog, Checked, PackState};
 use darkslide_format::names::{self, Kind};
+use darkslide_format::trust::Trust;
 use darkslide_snapshot::reseal::Reseal;
 use darkslide_store::{Readable, Store};
 use darkslide_words::{ObjectId, ObjectName};
@@ -120,8 +121,28 @@ impl<'e> Survey<'e> {
                 }
             }
         }
+        self.configs(&**store, &listed, &mut damaged);
         let chosen = options.store.as_ref().is_none_or(|wanted| *wanted == label);
         Ok(Shelf { store: store.clone(), label, listed, damaged, worn, chosen })
+    }
+
+    /// Configurations are named by a number: only their signatures tell whether they are whole.
+    fn configs(
+        &self,
+        store: &dyn Store,
+        listed: &HashMap<ObjectName, (u64, bool)>,
+        damaged: &mut BTreeMap<ObjectName, String>,
+    ) {
+        for name in listed.keys() {
+            let Some(number) = names::parse(name).filter(|p| p.kind == Kind::Config).and_then(|p| p.number) else {
+                continue;
+            };
+            let Ok(bytes) = store.read(name, None).and_then(|read| read.bytes(name)) else { continue };
+            let checked = Trust::new(self.repo.trust.header().clone()).and_then(|mut t| t.add_config(number, &bytes));
+            if let Err(why) = checked {
+                damaged.insert(name.clone(), why.to_string());
+            }
+        }
     }
 
     /// What seals again and knows refs, on a machine that is a writer.
@@ -148,6 +169,7 @@ impl<'e> Survey<'e> {
             let own: Vec<_> = all.values().filter(|refs| refs.snapshot_time == time).collect();
             known &= !own.is_empty();
             for refs in own {
+                needed.extend(refs.resolve_previews(&all).into_iter().flatten());
                 match refs.resolve(&all) {
                     Ok(packs) => needed.extend(packs),
                     Err(_) => known = false,

@@ -33,6 +33,8 @@ pub struct Entry<'a> {
     pub after: &'a [String],
     /// What is known of it.
     pub past: &'a Past,
+    /// True if it cannot begin whatever its time: whoever comes after it does not wait.
+    pub is_kept: bool,
 }
 
 /// A run of the past, or of now.
@@ -155,7 +157,8 @@ pub fn decide(
     let due: Vec<Option<Due>> = jobs.iter().map(|job| job.due(now, seed, zone)).collect();
     let waits = |name: &String| {
         let other = jobs.iter().position(|job| job.name == name);
-        going_on.contains(name) || other.is_some_and(|at| due[at].is_some() && jobs[at].is_open(now, zone))
+        going_on.contains(name)
+            || other.is_some_and(|at| due[at].is_some() && !jobs[at].is_kept && jobs[at].is_open(now, zone))
     };
     let each = jobs.iter().zip(&due).map(|(job, due)| Decision {
         name: job.name.to_string(),

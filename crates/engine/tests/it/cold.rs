@@ -1,6 +1,8 @@
 //! Backups into Deep Archive and back, on the simulator: thaws that survive, money
 //! that is not spent twice, credentials that may do little.
 
+mod photographs;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,15 +66,15 @@ impl Clock for SimClock {
     }
 }
 
-struct Cold {
+pub struct Cold {
     folder: tempfile::TempDir,
-    sim: ColdSim,
+    pub sim: ColdSim,
     running: Running,
     identity: IdentityFile,
 }
 
 impl Cold {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let start = Time::from_compact("20260310T093000.000Z").unwrap();
         let real = Arc::new(darkslide_engine::words::SystemClock::default());
         let sim = ColdSim::open(Options::new(start), real).unwrap();
@@ -81,18 +83,18 @@ impl Cold {
         Self { folder: tempfile::tempdir().unwrap(), sim, running, identity: identity() }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) {
+    pub fn write(&self, name: &str, bytes: &[u8]) {
         let path = self.path("library").join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
 
     /// Two shoots of incompressible photographs with sidecars.
-    fn library(&self) -> Tree {
+    pub fn library(&self) -> Tree {
         for (shoot, seed) in [("2024/hike", 10u64), ("2024/wedding", 20)] {
             for n in 0..4 {
                 self.write(&format!("{shoot}/IMG_{n}.CR3"), &noise(seed + n, 3_000_000));
@@ -102,11 +104,11 @@ impl Cold {
         tree(&self.path("library"))
     }
 
-    fn bucket(&self) -> StoreSettings {
+    pub fn bucket(&self) -> StoreSettings {
         StoreSettings { endpoint: Some(self.running.url()), ..StoreSettings::parse(&format!("s3://{BUCKET}/nas")) }
     }
 
-    fn init(&self, stores: Vec<StoreSettings>) -> Engine {
+    pub fn init(&self, stores: Vec<StoreSettings>) -> Engine {
         let options = InitOptions {
             cloud: Default::default(),
             config: self.path("darkslide.toml"),
@@ -124,7 +126,7 @@ impl Cold {
     }
 
     /// A process that starts anew.
-    fn engine(&self, key: &'static str) -> Engine {
+    pub fn engine(&self, key: &'static str) -> Engine {
         Engine::load(&self.path("darkslide.toml"), Arc::new(Opener { key }), self.clock()).unwrap()
     }
 
@@ -137,7 +139,7 @@ impl Cold {
     }
 }
 
-fn backup(engine: &Engine) {
+pub fn backup(engine: &Engine) {
     let options = BackupOptions { host: "nas".into(), ..BackupOptions::default() };
     let done = engine.backup(&options, &Quiet).unwrap();
     assert!(done.done.failures.is_empty() && done.refused.is_empty());
@@ -548,7 +550,8 @@ const PRUNER: &str = r#"{"Version":"2012-10-17","Statement":[
   "arn:aws:s3:::photos/nas/index/*"]},
  {"Effect":"Allow","Action":"s3:DeleteObject","Resource":["arn:aws:s3:::photos/nas/packs/*",
   "arn:aws:s3:::photos/nas/warm/*","arn:aws:s3:::photos/nas/trees/*","arn:aws:s3:::photos/nas/refs/*",
-  "arn:aws:s3:::photos/nas/index/*","arn:aws:s3:::photos/nas/condemned/*","arn:aws:s3:::photos/nas/snapshots/*"]}]}"#;
+  "arn:aws:s3:::photos/nas/index/*","arn:aws:s3:::photos/nas/condemned/*","arn:aws:s3:::photos/nas/snapshots/*",
+  "arn:aws:s3:::photos/nas/previews/*"]}]}"#;
 
 #[test]
 fn a_prune_of_the_cold_waits_or_pays_with_the_pruners_rights_alone() {

@@ -150,6 +150,79 @@ fn a_mirror_is_a_copy_of_what_it_copied() {
     assert_eq!(report.worst[0].0, Name::from("2024/a/1.CR3"));
 }
 
+/// One folder is one copy, whatever the configuration calls it.
+#[test]
+fn a_second_target_that_is_the_mirror_counts_once() {
+    let scene = Scene::new(1);
+    let world = &scene.world;
+    let (nas, card) = (world.folder.path().join("nas"), world.folder.path().join("card/DCIM/100TEST"));
+    fs::create_dir(&nas).unwrap();
+    std::os::unix::fs::symlink(&nas, world.folder.path().join("other-name")).unwrap();
+    fs::create_dir_all(&card).unwrap();
+    fs::write(card.join("IMG_1.JPG"), noise(7, 50_000)).unwrap();
+    let text = fs::read_to_string(&world.config).unwrap();
+    let library = format!("[ingest]\nlibrary = \"{}\"\n", world.library.display());
+    let mirror = format!("[[mirror]]\nname = \"nas\"\ntarget = \"{}\"\n", nas.display());
+    fs::write(&world.config, format!("{text}\n{library}{mirror}")).unwrap();
+    let cards = || vec![world.folder.path().join("card")];
+    let ingest = darkslide_engine::IngestOptions { cards: cards(), ..Default::default() };
+    scene.engine().ingest(&ingest, &darkslide_engine::RunStop::default()).unwrap();
+    backup(&scene.engine());
+    scene.engine().mirror(None, &Default::default(), &Mirroring).unwrap();
+    let second = format!("second = [\"{}\"]\n", world.folder.path().join("other-name").display());
+    fs::write(&world.config, format!("{text}\n{library}{second}{mirror}")).unwrap();
+    let engine = scene.engine();
+    engine.ingest(&ingest, &darkslide_engine::RunStop::default()).unwrap();
+    let (report, photos) = copies(&engine, None, GroupBy::Photo);
+    let new = photos.iter().find(|group| group.name.contains("IMG_1")).unwrap();
+    let at: Vec<u64> = new.places.iter().map(|count| count.0).collect();
+    assert_eq!((at, report.places.len()), (vec![1, 1, 1, 1], 4), "library, second target, mirror, store");
+    assert_eq!(new.worst.copies, 3, "but two of them are one: {report:?}");
+}
+
+#[test]
+fn a_library_whose_disk_is_not_mounted_is_no_copy() {
+    let scene = Scene::new(1);
+    assert_eq!(scene.at(0), 5);
+    fs::rename(&scene.world.library, scene.world.folder.path().join("away")).unwrap();
+    fs::create_dir(&scene.world.library).unwrap();
+    let (report, _) = copies(&scene.engine(), None, GroupBy::Shoot);
+    assert_eq!(report.places[0].files.0, 0);
+    assert!(report.places[0].problem.as_ref().unwrap().contains("mounted"), "{report:?}");
+}
+
+#[test]
+fn what_was_counted_counts_until_something_runs_or_is_configured_otherwise() {
+    let scene = Scene::new(1);
+    let of = |scene: &Scene| scene.engine().copies_in_all().unwrap().unwrap().places[1].files.0;
+    assert_eq!(of(&scene), 5);
+    fs::remove_file(scene.first(0, "packs")).unwrap();
+    assert_eq!(of(&scene), 5, "nothing ran");
+    scrub(&scene.engine(), None);
+    assert!(of(&scene) < 5);
+    let found = scene.engine().status().unwrap();
+    assert!(found.copies.unwrap().lacking.0 > 0 && !found.is_rule_set);
+    scene.configure("[[store]]", "[copies]\ncopies = 1\nmedia = 1\noff_site = false\n\n[[store]]");
+    let found = scene.engine().status().unwrap();
+    assert!(found.copies.unwrap().lacking.0 == 0 && found.is_rule_set);
+}
+
+#[test]
+fn a_truncated_replacement_replaces_nothing() {
+    let scene = Scene::new(1);
+    fs::remove_file(scene.first(0, "packs")).unwrap();
+    let files = || tree(&scene.root(0)).into_iter().filter(|(_, f)| f.0 == 'f').map(|(path, _)| path);
+    let before: std::collections::BTreeSet<_> = files().collect();
+    let plan = scene.engine().plan_repair(&Default::default()).unwrap();
+    scene.engine().repair(&plan, &Default::default(), &Quiet).unwrap();
+    assert_eq!(scene.at(1), 5);
+    let new = files().find(|path| path.starts_with("packs/") && !before.contains(path));
+    let new = scene.root(0).join(new.unwrap());
+    let bytes = fs::read(&new).unwrap();
+    fs::write(&new, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(scene.at(1) < 5);
+}
+
 struct Mirroring;
 impl darkslide_engine::observe::MirrorObserver for Mirroring {
     fn progress(&self, _: &darkslide_engine::observe::MirrorProgress) {}

@@ -205,6 +205,33 @@ fn what_was_missed_runs_once_and_a_clock_that_is_set_runs_nothing_twice() {
 }
 
 #[test]
+fn a_clock_that_was_wrong_for_a_while_makes_nothing_run_again() {
+    let mut machine = Machine::new(&job("b", "backup", "schedule = \"nightly 02:00\""), "2026-06-01T12:00");
+    machine.until("2026-06-03T12:00");
+    machine.begun();
+    machine.hands.now = at("2020-01-01T00:00");
+    machine.until("2020-01-01T01:30");
+    machine.hands.now = at("2026-06-03T12:30");
+    machine.until("2026-06-04T12:00");
+    assert_eq!(machine.begun(), ["04 02:00 b schedule"]);
+}
+
+#[test]
+fn nobody_waits_for_a_job_that_does_not_begin() {
+    let power = tempfile::tempdir().unwrap();
+    fs::create_dir_all(power.path().join("BAT0")).unwrap();
+    fs::write(power.path().join("BAT0/type"), "Battery\n").unwrap();
+    fs::write(power.path().join("BAT0/status"), "Discharging").unwrap();
+    let senses = Senses { power: power.path().to_path_buf(), line: Vec::new() };
+    let jobs = job("drill", "drill", "schedule = \"nightly 02:00\"")
+        + &job("careful", "mirror", "schedule = \"nightly 02:00\"\non_battery = \"skip\"")
+        + &job("b", "backup", "schedule = \"nightly 02:00\"\nafter = [\"drill\", \"careful\"]");
+    let mut machine = Machine::with(&jobs, "2026-06-01T12:00", senses);
+    machine.until("2026-06-02T12:00");
+    assert_eq!(machine.begun(), ["02 02:00 b schedule"]);
+}
+
+#[test]
 fn a_window_stops_what_runs_and_it_goes_on_afterwards() {
     let jobs = job("b", "backup", "schedule = \"daily 17:30\"\nnot = [\"18:00-23:00\"]");
     let mut machine = Machine::new(&jobs, "2026-06-01T12:00");

@@ -169,7 +169,19 @@ fn another_store_gives_what_one_has_lost() {
         let (one, two) = (folder(&places, "one"), folder(&places, "two"));
         let scene = Scene::new(vec![StoreSettings::dir(&one), StoreSettings::dir(&two)]);
         let mut victims = Vec::new();
-        for kind in ["packs/", "warm/", "trees/", "index/", "refs/", "snapshots/", "keys/", "recover.py"] {
+        for kind in [
+            "packs/",
+            "warm/",
+            "trees/",
+            "index/",
+            "previews/",
+            "refs/",
+            "snapshots/",
+            "keys/",
+            "config/",
+            "writers/",
+            "recover.py",
+        ] {
             victims.push(objects(&one, kind).pop().unwrap());
         }
         let good: Vec<Vec<u8>> = victims.iter().map(|path| fs::read(path).unwrap()).collect();
@@ -180,7 +192,7 @@ fn another_store_gives_what_one_has_lost() {
         let expected = if harmed == "flipped" { victims.len() - 1 } else { victims.len() };
         assert_eq!(plan.mends.len(), expected, "{harmed}: {plan:?}");
         assert!(plan.mends.iter().all(|mend| matches!(mend.cure, Cure::Store { .. })), "{harmed}: {plan:?}");
-        let only_two = RepairOptions { store: Some(two.display().to_string()) };
+        let only_two = RepairOptions { store: Some(two.display().to_string()), max_cost: None };
         assert_eq!(scene.engine().plan_repair(&only_two).unwrap(), RepairPlan::default(), "{harmed}");
         let done = scene.repair();
         assert_eq!((done.copied.0 as usize, done.failed.len()), (expected, 0), "{harmed}: {done:?}");

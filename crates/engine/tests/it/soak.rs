@@ -1,7 +1,8 @@
 //! Years of nights: edits, a mirror, a backup, forget, prune, an audit, while stores fail, machines are
 //! off and clocks are wrong. At the end everything that is still promised comes back.
 //!
-//! `SOAK_NIGHTS` says how many nights; without it so many as a test run has time for.
+//! `SOAK_NIGHTS` says how many nights: a thousand in `ci.sh`; without it so many as a test run by hand
+//! has time for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -51,6 +51,7 @@ fn the_backing_up_machine_holds_no_key_that_opens_photographs() {
     for (prefix, opens) in [
         ("packs/", false),
         ("trees/", false),
+        ("previews/", false),
         ("snapshots/", false),
         ("keys/", false),
         ("index/", true),

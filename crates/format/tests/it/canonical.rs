@@ -6,6 +6,7 @@ use darkslide_format::chunking::Chunking;
 use darkslide_format::config::{Config, EpochRecipient, Header, NamedRecipient, PackSizes};
 use darkslide_format::index::{IndexPack, Segment, Span};
 use darkslide_format::manifest::{BaseRow, ChunkRow, Manifest, PackKind, Recipe};
+use darkslide_format::previews::{Int, PreviewFacts, PreviewRow, PreviewTable, ThumbnailRow};
 use darkslide_format::signed::SecretKey;
 use darkslide_format::snapshot::{Condemned, Counts, Refs, Snapshot};
 use darkslide_format::tree::{DatabaseFacts, Entry, EntryKind, FileClass, Xattr};
@@ -111,6 +112,7 @@ fn documents_are_canonical() {
     check(&Segment { supersedes: vec![id], ..Segment::new(repository, writer, Time(1), vec![pack]) });
     check(&Refs {
         add: vec![object.clone()],
+        add_previews: vec![object.clone()],
         base: Some(id),
         complete: Some(true),
         features: Vec::new(),
@@ -118,10 +120,45 @@ fn documents_are_canonical() {
         job: "photos".into(),
         predecessor: Some(object.clone()),
         remove: vec![object.clone()],
+        remove_previews: vec![object.clone()],
         repository,
         snapshot_time: Time(1),
         tags: vec!["delivered".into()],
         writer,
+    });
+    check(&PreviewTable {
+        features: Vec::new(),
+        format: 1,
+        previews: vec![PreviewRow {
+            facts: PreviewFacts {
+                altitude: Some(Int(-1)),
+                aperture: Some("2.8".into()),
+                dated: Some("original".into()),
+                duration: Some(Int(1)),
+                exposure: Some("1/250".into()),
+                focal: Some("35".into()),
+                height: Some(Int(1)),
+                iso: Some(Int(100)),
+                kind: Some("raw".into()),
+                latitude: Some(Int(1)),
+                lens: Some("l".into()),
+                longitude: Some(Int(1)),
+                make: Some("m".into()),
+                model: Some("m".into()),
+                offset: Some(Int(3600)),
+                orientation: Some(Int(1)),
+                rating: Some(Int(-1)),
+                serial: Some("s".into()),
+                taken: Some("t".into()),
+                width: Some(Int(1)),
+            },
+            hash: ContentHash::new([1; 32]),
+            problem: Some("p".into()),
+            thumbnail: Some(ThumbnailRow { hash: ContentHash::new([1; 32]), len: Bytes(1), off: Bytes(2) }),
+        }],
+        repository,
+        time: Time(1),
+        writer: WriterId::new([1; 16]),
     });
     check(&Condemned { features: Vec::new(), format: 1, object: object.clone(), repository, time: Time(1) });
     check(&Snapshot {

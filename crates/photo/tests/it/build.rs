@@ -112,9 +112,13 @@ pub fn camera(orientation: u16) -> Vec<(u16, Value)> {
 
 pub fn exif() -> Vec<(u16, Value)> {
     vec![
+        (0x829a, Value::Parts(vec![(10, 2500)])),
+        (0x829d, Value::Parts(vec![(28, 10)])),
+        (0x8827, Value::Short(400)),
         (0x9003, Value::Text(TAKEN)),
         (0x9291, Value::Text("37")),
         (0x9011, Value::Text("+02:00")),
+        (0x920a, Value::Parts(vec![(35, 1)])),
         (0xa431, Value::Text("012345678")),
         (0xa434, Value::Text("RF24-105mm F4 L IS USM")),
     ]
@@ -294,4 +298,17 @@ pub fn mov_with_keys(seconds_since_1904: u32, keys: &[(&str, &str)], full: bool)
     meta.extend(boxed(b"ilst", &values));
     let moov = [boxed(b"mvhd", &mvhd), boxed(b"meta", &meta)].concat();
     [boxed(b"ftyp", b"qt  \0\0\x02\0qt  "), boxed(b"moov", &moov), boxed(b"mdat", &[0; 32])].concat()
+}
+
+/// MP4 with a frame in it: as Canon's cameras keep it, or as programs do.
+pub fn mp4_with_poster(picture: &[u8], by_camera: bool) -> Vec<u8> {
+    let user = if by_camera {
+        boxed(b"CNTH", &boxed(b"CNDA", picture))
+    } else {
+        let data = boxed(b"data", &[&[0, 0, 0, 13, 0, 0, 0, 0], picture].concat());
+        let hdlr = boxed(b"hdlr", b"\0\0\0\0\0\0\0\0mdirappl\0\0\0\0\0\0\0\0\0");
+        boxed(b"meta", &[&[0; 4], &hdlr[..], &boxed(b"ilst", &boxed(b"covr", &data))].concat())
+    };
+    let moov = [boxed(b"mvhd", &[0; 100]), boxed(b"udta", &user)].concat();
+    [boxed(b"ftyp", b"isom\0\0\x02\0isomiso2mp41"), boxed(b"moov", &moov), boxed(b"mdat", &[0; 32])].concat()
 }

@@ -18,6 +18,8 @@ fn check(what: &str, found: &Facts, preview: Option<&[u8]>, file: &[u8]) {
     assert_eq!(found.serial.as_deref(), Some("012345678"), "{what}");
     assert_eq!(found.lens.as_deref(), Some("RF24-105mm F4 L IS USM"), "{what}");
     assert_eq!(found.rating, Some(4), "{what}");
+    let shot = (found.exposure.as_deref(), found.aperture, found.iso, found.focal);
+    assert_eq!(shot, (Some("1/250"), Some(2.8), Some(400), Some(35.0)), "{what}");
     if let Some(wanted) = preview {
         let last = found.previews.last().unwrap_or_else(|| panic!("{what}: no preview"));
         let range = last.offset as usize..(last.offset + last.len) as usize;
@@ -98,5 +100,21 @@ fn what_is_no_photograph_has_no_facts() {
     for format in [Format::Jpeg, Format::Heif, Format::Tiff, Format::Cr3, Format::Raf, Format::Video, Format::Other] {
         assert_eq!(read(b"not a photograph at all", format), Facts::default());
         assert_eq!(read(b"", format), Facts::default());
+    }
+}
+
+#[test]
+fn a_frame_in_a_video_is_its_poster() {
+    let picture = jpeg(800, 600);
+    for by_camera in [true, false] {
+        let file = build::mp4_with_poster(&picture, by_camera);
+        let found = read(&file, Format::Video);
+        assert_eq!(found.previews.len(), 1, "by the camera: {by_camera}");
+        let thumbnail = darkslide_photo::thumbnail(&&file[..], Format::Video, &found).unwrap();
+        assert!(thumbnail.starts_with(&[0xff, 0xd8]));
+        for cut in [40, file.len() / 2, file.len() - 50] {
+            let cut = &file[..cut];
+            let _ = darkslide_photo::thumbnail(&cut, Format::Video, &read(cut, Format::Video));
+        }
     }
 }

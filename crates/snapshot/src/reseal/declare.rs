@@ -100,8 +100,10 @@ impl Reseal<'_> {
             let Some((_, base, _)) = own.first().filter(|_| !add.is_empty()) else { continue };
             let refs = Refs {
                 add: add.into_iter().collect(),
+                add_previews: Vec::new(),
                 base: Some(*base),
                 remove: Vec::new(),
+                remove_previews: Vec::new(),
                 writer: self.writer.id(),
                 ..all[base].clone()
             };

@@ -291,6 +291,7 @@ impl Visitor<'_> {
         stat: &Stat,
         entry: &mut Entry,
     ) -> Result<Result<Vec<PackRef>, FileProblem>, SnapshotError> {
+        let pictured = self.picture(&file, path, stat);
         let is_database = database::is_database(&file, stat.size);
         let warm = is_database
             || stat.size < self.warm_below
@@ -312,6 +313,7 @@ impl Visitor<'_> {
             Err(problem) => return Ok(Err(problem)),
         };
         self.progress.read += Bytes(size);
+        self.want_preview(pictured, path, hash)?;
         entry.chunks = Some(chunks);
         entry.hash = Some(hash);
         entry.size = Some(Bytes(size));

@@ -6,7 +6,7 @@ use darkslide_words::{StorageClass, Temperature, Tier};
 
 use crate::cloud::{BUCKET, Cloud, HOUR, facts, name, noise, quick};
 
-const BULK: ThawAsk = ThawAsk { tier: Tier::Bulk, days: Some(3) };
+const BULK: ThawAsk = ThawAsk { tier: Tier::Bulk, days: Some(3), span: None };
 
 #[test]
 fn from_cold_to_thawed_and_back() {
@@ -35,7 +35,7 @@ fn from_cold_to_thawed_and_back() {
     let Readable::Until(first) = readable() else { panic!("{:?}", readable()) };
     assert!(first > cloud.sim.now().plus(HOUR * 48));
 
-    let longer = ThawAsk { tier: Tier::Bulk, days: Some(9) };
+    let longer = ThawAsk { tier: Tier::Bulk, days: Some(9), span: None };
     assert_eq!(store.thaw(&pack, &longer).unwrap(), ThawOutcome::Extended);
     let Readable::Until(later) = readable() else { panic!("{:?}", readable()) };
     assert!(later > first);
@@ -74,7 +74,7 @@ fn what_is_not_cold_or_not_there() {
     settings.classes.cold = StorageClass::IntelligentTiering;
     let store = quick(settings);
     store.put(&name("packs/x"), b"moving", &facts(b"moving", Temperature::Cold)).unwrap();
-    let ask = ThawAsk { tier: Tier::Standard, days: None };
+    let ask = ThawAsk { tier: Tier::Standard, days: None, span: None };
     assert_eq!(store.thaw(&name("packs/x"), &ask).unwrap(), ThawOutcome::NotCold);
     assert_eq!(list_all(&store, "").unwrap()[0].readable, Readable::Unknown);
 }
@@ -86,7 +86,7 @@ fn no_capacity_is_said_once_and_not_asked_again() {
     settings.classes.cold = StorageClass::Glacier;
     let store = quick(settings);
     store.put(&name("packs/x"), b"cold", &facts(b"cold", Temperature::Cold)).unwrap();
-    let fast = ThawAsk { tier: Tier::Expedited, days: Some(1) };
+    let fast = ThawAsk { tier: Tier::Expedited, days: Some(1), span: None };
     cloud.sim.fault(Fault::new(FaultKind::NoExpeditedCapacity));
     cloud.sim.forget_requests();
     assert_eq!(store.thaw(&name("packs/x"), &fast).unwrap(), ThawOutcome::NoCapacity);
@@ -99,7 +99,7 @@ fn a_tier_that_a_class_does_not_have_is_refused() {
     let cloud = Cloud::new();
     let store = cloud.store();
     store.put(&name("packs/x"), b"cold", &facts(b"cold", Temperature::Cold)).unwrap();
-    let fast = ThawAsk { tier: Tier::Expedited, days: Some(1) };
+    let fast = ThawAsk { tier: Tier::Expedited, days: Some(1), span: None };
     assert_eq!(store.thaw(&name("packs/x"), &fast).unwrap(), ThawOutcome::TierNotOffered);
     assert_eq!(list_all(&store, "").unwrap()[0].readable, Readable::Cold);
     let mut settings = cloud.settings();
@@ -109,7 +109,7 @@ fn a_tier_that_a_class_does_not_have_is_refused() {
     let large = noise(200_000);
     store.put(&name("packs/y"), &large, &facts(&large, Temperature::Cold)).unwrap();
     cloud.sim.archive_idle(BUCKET, 90, Some(180));
-    let fast = ThawAsk { tier: Tier::Expedited, days: None };
+    let fast = ThawAsk { tier: Tier::Expedited, days: None, span: None };
     cloud.sim.advance(HOUR * 24 * 100);
     assert_eq!(store.thaw(&name("packs/y"), &fast).unwrap(), ThawOutcome::Started, "out of Archive Access");
     cloud.sim.advance(HOUR * 24 * 200);

@@ -39,7 +39,7 @@ fn a_finished_thaw_is_learned_of_and_confirmed() {
 
     let pack = name("packs/ab/one");
     store.put(&pack, b"cold", &facts(b"cold", Temperature::Cold)).unwrap();
-    store.thaw(&pack, &ThawAsk { tier: Tier::Bulk, days: Some(2) }).unwrap();
+    store.thaw(&pack, &ThawAsk { tier: Tier::Bulk, days: Some(2), span: None }).unwrap();
     admin.runtime.block_on(sqs.send_message().queue_url(&url).message_body("not ours").send()).unwrap();
     cloud.sim.advance(HOUR * 50);
 

@@ -70,7 +70,7 @@ fn nothing_else_does() {
         denied(store.delete(&name(at)));
     }
     let pack = name("packs/ab/one");
-    denied(store.thaw(&pack, &ThawAsk { tier: Tier::Bulk, days: Some(1) }));
+    denied(store.thaw(&pack, &ThawAsk { tier: Tier::Bulk, days: Some(1), span: None }));
     denied(store.extend_lock_to(&pack, cloud.sim.now(), LockMode::Governance));
     assert_eq!(store.bucket_facts().unwrap().versioning, Fact::NotAllowed);
     // Replacing needs a PUT without `If-None-Match`, which the policy does not allow.

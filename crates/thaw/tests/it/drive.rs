@@ -44,7 +44,7 @@ pub fn place(class: StorageClass, readable: Readable) -> Place {
 
 pub fn need(n: usize, size: u64, places: impl IntoIterator<Item = Place>) -> Need {
     let size = Bytes(size);
-    Need { name: name(n), size, wanted: size, gets: Count(1), copies: places.into_iter().collect() }
+    Need { name: name(n), size, wanted: size, span: None, gets: Count(1), copies: places.into_iter().collect() }
 }
 
 /// A killed process loses nothing by it, and a test waits less.

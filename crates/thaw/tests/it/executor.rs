@@ -135,7 +135,7 @@ fn a_store_that_gives_no_answer_is_left_alone_until_the_next_step() {
 fn a_listing_shows_what_needs_no_request() {
     let mut world = deep(4);
     let id = world.begin(None);
-    let ask = ThawAsk { tier: Tier::Standard, days: Some(3) };
+    let ask = ThawAsk { tier: Tier::Standard, days: Some(3), span: None };
     world.store.thaw_elsewhere(&name(0), &ask);
     world.store.reclass(&name(1), StorageClass::Standard);
     world.store.remove(&name(2));

@@ -85,7 +85,11 @@ impl Machine {
         let floor = Entry::floor(&job.schedule, job.jitter, now, &self.zone);
         let counts = |row: &&Row| match job.schedule.follows() {
             Some(_) => row.job == job.name,
-            None => row.job == job.name && !row.is_void && row.ran.slot.max(Some(row.ran.started)) >= Some(floor),
+            None => {
+                let last = now.plus(SET_BACK_MAX);
+                let counts = !row.is_void && row.ran.started <= last;
+                row.job == job.name && counts && row.ran.slot.max(Some(row.ran.started)) >= Some(floor)
+            }
         };
         let own = self.by_job[n].iter().rev().take(LOOKED_AT).rev().map(|at| &rows[*at]);
         let runs = own.filter(counts).map(|row| row.ran).collect();
@@ -95,8 +99,15 @@ impl Machine {
     fn decisions(&mut self) -> Vec<Decision> {
         let now = self.now;
         let wrong = Time(now.0.saturating_add(SET_BACK_MAX.as_nanos() as i64));
-        let last = self.rows.iter_mut().rev().take(LOOKED_AT);
-        last.filter(|row| row.ran.started > wrong).for_each(|row| row.is_void = true);
+        let (mut first, mut last) = (None::<Time>, None::<Time>);
+        for row in self.rows.iter_mut().rev().take(LOOKED_AT) {
+            let started = row.ran.started;
+            if started <= wrong {
+                (first, last) = (Some(first.map_or(started, |at| at.min(started))), last.max(Some(started)));
+            } else if first.zip(last).is_some_and(|(first, last)| first.until(last) >= SET_BACK_MAX) {
+                row.is_void = true;
+            }
+        }
         let pasts: Vec<Past> = (0..self.jobs.len()).map(|n| self.past(n)).collect();
         let entries: Vec<Entry<'_>> = self
             .jobs
@@ -109,6 +120,7 @@ impl Machine {
                 windows: &job.windows,
                 after: &job.after,
                 past,
+                is_kept: false,
             })
             .collect();
         let going_on: BTreeSet<String> = self.busy.iter().map(|(n, _)| self.jobs[*n].name.to_string()).collect();
