@@ -29,8 +29,8 @@ impl KeyKeeper for ShownKeys {
         Ok("shown above, and kept nowhere".into())
     }
 
-    fn promote(&self, _: &IamName) -> Result<(), ProvisionError> {
-        Ok(())
+    fn promote(&self, _: &IamName) -> Result<String, ProvisionError> {
+        Ok("shown above, and kept nowhere".into())
     }
 
     fn forget(&self, _: &IamName, _: &KeyId) -> Result<(), ProvisionError> {

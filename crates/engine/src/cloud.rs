@@ -217,7 +217,8 @@ impl Engine {
                 verified.drift.extend(plan.changes().map(|step| step.item.to_string()));
                 verified.drift.extend(plan.blocked);
             }
-            Err(error) => verified.left_out.push(format!("whether all settings are as they shall be: {error}")),
+            // What cannot be told is not well.
+            Err(error) => verified.drift.push(format!("the settings cannot be read: {error}")),
         }
         Ok(verified)
     }
@@ -258,6 +259,8 @@ impl Engine {
                 .map(|row| format!("the {}: {} should be {}, and is not", row.identity, row.what, row.expected));
             warnings.extend(rows);
             warnings.extend(found.left_out.iter().map(|what| format!("left out: {what}")));
+            let unknown = found.unknown().map(|row| format!("not looked at: the {}, {}", row.identity, row.what));
+            warnings.extend(unknown);
             let failed = (!found.is_good()).then(|| summary.clone());
             let done = JobDone { text: summary.clone(), is_whole: found.is_good(), waits_until: None };
             Ok((done, Account { summary, warnings, failed, ..Account::default() }))

@@ -43,8 +43,8 @@ pub trait KeyKeeper: Send + Sync {
     /// Keeps it, durable before this returns; says where. Refuses to replace another one.
     fn keep(&self, user: &IamName, slot: Slot, key: &NewKey) -> Result<String, ProvisionError>;
 
-    /// Makes the successor the current one.
-    fn promote(&self, user: &IamName) -> Result<(), ProvisionError>;
+    /// Makes the successor the current one; says where it is now.
+    fn promote(&self, user: &IamName) -> Result<String, ProvisionError>;
 
     /// Lets go of a key that AWS has deleted; another one is not touched.
     fn forget(&self, user: &IamName, key: &KeyId) -> Result<(), ProvisionError>;
@@ -227,9 +227,9 @@ pub fn rotate(
         return Err(ProvisionError::NotConfigured { what, advice });
     }
     let facts = KeyFacts::read(user, tags.as_ref(), cloud, keeper)?;
-    let (key, place) = successor(user, &facts, cloud, keeper)?;
+    let key = successor(user, &facts, cloud, keeper)?;
     prove(user, &key, prover)?;
-    keeper.promote(user)?;
+    let place = keeper.promote(user)?;
     note(user, &key.id, facts.noted.as_ref(), cloud)?;
     let mut gone = Vec::new();
     for old in KeyFacts::read(user, None, cloud, keeper)?.there {
@@ -256,14 +256,14 @@ fn successor(
     facts: &KeyFacts,
     cloud: &dyn Cloud,
     keeper: &dyn KeyKeeper,
-) -> Result<(NewKey, String), ProvisionError> {
+) -> Result<NewKey, ProvisionError> {
     for slot in [Slot::Next, Slot::Current] {
         let known = keeper.read(user, slot)?.filter(|key| facts.has(&key.id));
         // Kept, but not yet noted: a rotation ended between the two.
         let begun =
             slot == Slot::Next || (facts.noted.is_some() && known.as_ref().map(|key| &key.id) != facts.noted.as_ref());
         if let (Some(key), true) = (known, begun) {
-            return Ok((key, "where the last run put it".into()));
+            return Ok(key);
         }
     }
     let is_lost = |key: &&KeyUse| {
@@ -283,7 +283,7 @@ fn successor(
     }
     let key = cloud.create_key(user)?;
     match keeper.keep(user, Slot::Next, &key) {
-        Ok(place) => Ok((key, place)),
+        Ok(_) => Ok(key),
         Err(error) => {
             let _ = cloud.delete_key(user, &key.id);
             Err(error)

@@ -123,6 +123,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// True where it was simulated or tried.
+    pub fn was_looked_at(&self) -> bool {
+        self.simulated.is_some() || self.tried.is_some()
+    }
+
     /// True where nothing speaks against it.
     pub fn is_as_expected(&self) -> bool {
         [self.simulated, self.tried].into_iter().flatten().all(|outcome| outcome == self.expected)
@@ -146,9 +151,15 @@ impl Verified {
         self.rows.iter().filter(|row| !row.is_as_expected())
     }
 
-    /// True where nothing is wrong, and something was looked at.
+    /// Lines that were neither simulated nor tried: of them nothing is known.
+    pub fn unknown(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| !row.was_looked_at())
+    }
+
+    /// True where every line was looked at, and nothing is wrong.
     pub fn is_good(&self) -> bool {
-        self.surprises().next().is_none() && self.drift.is_empty() && !self.rows.is_empty()
+        let known = !self.rows.is_empty() && self.unknown().next().is_none();
+        known && self.surprises().next().is_none() && self.drift.is_empty()
     }
 }
 
@@ -158,13 +169,18 @@ impl fmt::Display for Verified {
         writeln!(f, "  {:<9} {:<wide$}  expected  simulated  tried", "identity", "what")?;
         let or_dash = |outcome: Option<Outcome>| outcome.map_or("-".to_string(), |outcome| outcome.to_string());
         for row in &self.rows {
-            let mark = if row.is_as_expected() { ' ' } else { '!' };
+            let mark = match (row.is_as_expected(), row.was_looked_at()) {
+                (false, _) => '!',
+                (true, true) => ' ',
+                (true, false) => '?',
+            };
             let (simulated, tried) = (or_dash(row.simulated), or_dash(row.tried));
             let who = row.identity.word();
             writeln!(f, "{mark} {who:<9} {:<wide$}  {:<8}  {simulated:<9}  {tried}", row.what, row.expected)?;
         }
-        let surprises = self.surprises().count();
-        writeln!(f, "{} of {} lines as expected", self.rows.len() - surprises, self.rows.len())?;
+        let (surprises, unknown) = (self.surprises().count(), self.unknown().count());
+        let good = self.rows.len() - surprises - unknown;
+        writeln!(f, "{good} of {} lines as expected, {surprises} surprises, {unknown} not looked at", self.rows.len())?;
         for line in &self.drift {
             writeln!(f, "! not as it shall be: {line}")?;
         }

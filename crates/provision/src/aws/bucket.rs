@@ -66,12 +66,7 @@ impl AwsCloud {
             }
             Aspect::Versioning => {
                 let asked = s3.get_bucket_versioning().bucket(name).send();
-                match self.ask("GetBucketVersioning", item, asked) {
-                    Ok(answer) => answer.status.map(|status| json!(status.as_str())),
-                    // Some servers tell a bucket that never had any in another shape; to set it is no harm.
-                    Err(CloudError::Unreadable { .. }) => None,
-                    Err(error) => return Err(error),
-                }
+                self.ask("GetBucketVersioning", item, asked)?.status.map(|status| json!(status.as_str()))
             }
             Aspect::Encryption => {
                 let asked = s3.get_bucket_encryption().bucket(name).send();

@@ -84,11 +84,11 @@ impl KeyKeeper for KeyFiles {
         Ok(path.display().to_string())
     }
 
-    fn promote(&self, user: &IamName) -> Result<(), ProvisionError> {
+    fn promote(&self, user: &IamName) -> Result<String, ProvisionError> {
         let (from, to) = (self.path(user, Slot::Next), self.path(user, Slot::Current));
         match fs::rename(&from, &to) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(&to)(error)),
-            _ => sync(&self.folder).map_err(at(&self.folder)),
+            _ => sync(&self.folder).map_err(at(&self.folder)).map(|()| to.display().to_string()),
         }
     }
 

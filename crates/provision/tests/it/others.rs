@@ -1,5 +1,6 @@
-//! The real client against servers of others, moto and ministack: set up, whichever answer is lost, and
-//! taken down again. They know no vaults and no Intelligent-Tiering configuration.
+//! The real client against a server of others, ministack: set up, whichever answer is lost, and taken down
+//! again. It knows no vaults and no Intelligent-Tiering configuration. (moto tells versioning and
+//! notifications in a shape that the SDK does not take.)
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use darkslide_provision::aws::{AwsCloud, AwsSettings, PathStyle};
 use darkslide_provision::cloud::{KeyId, NewKey};
-use darkslide_provision::desired::{Boundary, Region, ThawEvents};
+use darkslide_provision::desired::Region;
 use darkslide_provision::keys::{KeyKeeper as _, Slot};
 use darkslide_provision::{Cloud, Desired, KeyFiles, Purpose, apply, observe, plan, plan_destroy, rotate};
 use secrecy::SecretString;
@@ -38,9 +39,9 @@ fn programs() -> Option<PathBuf> {
         .map(PathBuf::from)
         .and_then(|python| Some(python.parent()?.to_path_buf()));
     if let Some(named) = &named {
-        assert!(named.join("moto_server").is_file(), "there is no moto_server in {}", named.display());
+        assert!(named.join("ministack").is_file(), "there is no ministack in {}", named.display());
     }
-    let found = named.or(Some(beside)).filter(|folder| folder.join("moto_server").is_file());
+    let found = named.or(Some(beside)).filter(|folder| folder.join("ministack").is_file());
     if found.is_none() {
         eprintln!("SKIPPED: no server of others that speaks IAM; `ci.sh` makes one, or set SNS_SERVER_PYTHON");
     }
@@ -52,14 +53,7 @@ impl Server {
         let programs = programs()?;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
-        let mut command = match kind {
-            "moto" => {
-                let mut command = Command::new(programs.join("moto_server"));
-                command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-                command
-            }
-            _ => Command::new(programs.join("ministack")),
-        };
+        let mut command = Command::new(programs.join(kind));
         command.env("BIND_HOST", "127.0.0.1").env("GATEWAY_PORT", port.to_string()).env("AUTH", "true");
         command.env("HOME", folder.path()).current_dir(folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -84,7 +78,7 @@ fn region() -> Region {
     Region::new("eu-central-1").unwrap()
 }
 
-/// What both servers know, with names of its own so that many setups fit into one account.
+/// What the server knows, with names of its own so that many setups fit into one account.
 fn desired(cloud: &AwsCloud, n: u32) -> Desired {
     let mut desired = setup::desired();
     desired.account = cloud.caller().unwrap().account;
@@ -133,13 +127,7 @@ fn sets_up_and_takes_down(kind: &str) {
     let cloud = server.cloud();
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("0");
-    let mut desired = desired(&cloud, 0);
-    if kind == "moto" {
-        // It tells a bucket without notifications in a shape of its own.
-        desired.thaw_events = ThawEvents::default();
-        // And it forgets the boundary that a user was made with.
-        desired.boundary = Boundary::None;
-    }
+    let desired = desired(&cloud, 0);
     run(&desired, &cloud, &keys).unwrap_or_else(|error| panic!("{kind}: {error}"));
     is_whole(&desired, &cloud, &keys, kind);
     let again = Failing::new(&cloud, u32::MAX);
@@ -158,11 +146,6 @@ fn sets_up_and_takes_down(kind: &str) {
     let facts = observe(&desired, &cloud, &keeper, Purpose::Destroy).unwrap();
     let left: Vec<_> = facts.states.iter().filter(|(_, state)| state.is_some()).collect();
     assert!(left.is_empty() && facts.strays.is_empty(), "{kind}: {left:?}");
-}
-
-#[test]
-fn an_account_of_moto_is_set_up_and_taken_down() {
-    sets_up_and_takes_down("moto");
 }
 
 #[test]

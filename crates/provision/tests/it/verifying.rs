@@ -103,3 +103,22 @@ fn whoever_has_no_credentials_here_is_left_out_and_said() {
     assert!(found.left_out.iter().any(|line| line.contains("pruner")), "{:?}", found.left_out);
     assert!(found.is_good());
 }
+
+#[test]
+fn what_was_neither_simulated_nor_tried_is_not_well() {
+    use darkslide_provision::verify::{Row, Verified};
+    let row = |simulated, tried| Row {
+        identity: IdentityKind::Writer,
+        what: "delete below packs/00/".into(),
+        expected: Outcome::Refused,
+        simulated,
+        tried,
+    };
+    let of = |rows: Vec<Row>| Verified { rows, ..Verified::default() };
+    assert!(of(vec![row(None, Some(Outcome::Refused))]).is_good());
+    let unknown = of(vec![row(Some(Outcome::Refused), None), row(None, None)]);
+    assert!(!unknown.is_good() && unknown.to_string().contains("1 not looked at"), "{unknown}");
+    assert!(!of(Vec::new()).is_good());
+    let drifted = Verified { drift: vec!["bucket: versioning".into()], ..of(vec![row(None, Some(Outcome::Refused))]) };
+    assert!(!drifted.is_good());
+}
