@@ -1,6 +1,7 @@
 //! Arguments: parsed here, resolved in `commands`.
 
 mod check;
+mod cloud;
 mod config;
 mod jobs;
 mod json;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use darkslide_words::{Money, Tier};
 
 pub use check::{Audit, By, Copies, Repair, Scrub};
+pub use cloud::{CloudApply, CloudCommand, CloudRotate};
 pub use config::ConfigCommand;
 pub use jobs::{Daemon, Logs, Run, Schedule, ScheduleCommand, Service, ServiceKind};
 pub use local::{CardCommand, Ingest, Mirror};
@@ -132,6 +134,9 @@ pub enum Command {
     Vault(Vault),
     /// What ran, how it ended, and what it wrote down
     Logs(Logs),
+    /// The AWS account behind a bucket: set up with the least privilege, and kept that way
+    #[command(subcommand)]
+    Cloud(CloudCommand),
     /// Keys: make them, print them, decide who can open photographs
     #[command(subcommand)]
     Key(Key),
@@ -204,6 +209,15 @@ pub struct Init {
     /// Size of packs in MiB, 16 to 512
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(16..=512))]
     pub pack_size: u64,
+    /// Set up the AWS account for the s3:// store, too: bucket, users, keys. Shows it all, and asks once
+    #[arg(long, conflicts_with = "profile")]
+    pub cloud: bool,
+    /// With --cloud: the administrator's profile of the shared AWS files; else the environment's
+    #[arg(long, value_name = "PROFILE", requires = "cloud")]
+    pub cloud_profile: Option<String>,
+    /// With --cloud: go on without being asked
+    #[arg(long, requires = "cloud")]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

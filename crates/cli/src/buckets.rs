@@ -1,10 +1,14 @@
 //! Buckets from settings.
 
+use std::path::Path;
+
+use darkslide_engine::provision::keys::read_key_file;
 use darkslide_engine::{ChecksumSetting, ChecksumsWhen, StoreSettings, parse_bytes};
 use darkslide_store::StoreError;
 use darkslide_store_s3::bulk::BulkSettings;
-use darkslide_store_s3::{Checksum, Classes, S3Settings, S3Store, When};
+use darkslide_store_s3::{Checksum, Classes, Key, S3Settings, S3Store, When};
 use darkslide_words::{Bytes, StorageClass};
+use secrecy::ExposeSecret as _;
 
 /// Makes a store in a bucket that exists.
 pub fn create(settings: &StoreSettings) -> Result<S3Store, StoreError> {
@@ -29,12 +33,33 @@ pub fn open(settings: &StoreSettings) -> Result<S3Store, StoreError> {
     })
 }
 
+/// The key in a file; others must not be able to read it.
+fn key(settings: &StoreSettings, file: &Path) -> Result<Key, StoreError> {
+    let wrong = |why: String, advice: &str| StoreError::Setup { store: settings.label(), why, advice: advice.into() };
+    let exposed = || format!("has its key in {}, which others can read", file.display());
+    let read = read_key_file(file).map_err(|error| wrong(error.to_string(), "look at the permissions of the file"))?;
+    let key = read.ok_or_else(|| {
+        let why = format!("has its key in {}, and there is none", file.display());
+        wrong(why, "bring the file back, or run `darkslide cloud rotate`")
+    })?;
+    #[cfg(unix)]
+    if std::fs::metadata(file)
+        .is_ok_and(|meta| std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o077 != 0)
+    {
+        return Err(wrong(exposed(), "`chmod 600` it, and `darkslide cloud rotate` the key"));
+    }
+    Ok(Key { id: key.id.0, secret: key.secret.expose_secret().to_string(), token: None })
+}
+
 /// What the settings say, for the client.
 pub fn resolve(settings: &StoreSettings) -> Result<S3Settings, StoreError> {
     let mut s3 = S3Settings::from_url(settings.url.as_deref().unwrap_or_default())?;
     s3.endpoint.clone_from(&settings.endpoint);
     s3.region.clone_from(&settings.region);
     s3.profile.clone_from(&settings.profile);
+    if let Some(file) = &settings.credentials {
+        s3.credentials = Some(key(settings, file)?);
+    }
     s3.path_style = settings.path_style;
     s3.classes = Classes {
         cold: settings.class.clone().unwrap_or(StorageClass::DeepArchive),

@@ -2,6 +2,8 @@
 
 mod browse;
 mod check;
+mod cloud;
+mod cloud_first;
 mod cold;
 mod coldsim;
 mod config;
@@ -86,6 +88,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Daemon(args) => daemon::run(config, &args),
         Command::Serve(args) => serve::serve(config, &args),
         Command::Logs(args) => logs::logs(config, &args),
+        Command::Cloud(command) => cloud::cloud(config, command),
         Command::Notify(command) => notify::notify(config, command),
         Command::Vault(args) => vault::run(config, args),
     }

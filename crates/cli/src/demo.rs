@@ -159,6 +159,7 @@ fn found(stage: &Stage) -> Result<Engine> {
     std::fs::create_dir_all(stage.folder.join("safe"))?;
     let identity = keyfile::make(&stage.identity, false, None)?;
     let options = InitOptions {
+        cloud: Default::default(),
         config: stage.folder.join("darkslide.toml"),
         library: stage.library.clone(),
         stores: vec![stage.cloud.settings()],

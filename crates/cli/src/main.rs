@@ -7,6 +7,7 @@
 
 mod args;
 mod buckets;
+mod cloud_opener;
 mod commands;
 mod confirm;
 mod demo;
@@ -14,6 +15,7 @@ mod keyfile;
 mod maker;
 mod output;
 mod progress;
+mod shown_keys;
 mod vaults;
 mod wiring;
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use darkslide_engine::words::{Clock, SystemClock};
-use darkslide_engine::{Engine, EngineError, StoreOpener, StoreSettings};
+use darkslide_engine::{CloudOpener, Engine, EngineError, StoreOpener, StoreSettings};
 use darkslide_store::{Store, StoreError};
 use darkslide_store_dir::DirStore;
 
-use crate::{buckets, maker, vaults};
+use crate::{buckets, cloud_opener, maker, vaults};
 
 /// Makes directory stores, buckets and vaults.
 pub struct Opener;
@@ -37,6 +37,10 @@ impl StoreOpener for Opener {
 
     fn rebuild(&self, settings: &StoreSettings, set: &str) -> Result<Arc<dyn Store>, StoreError> {
         Ok(Arc::new(vaults::rebuild(settings, set)?))
+    }
+
+    fn cloud(&self) -> Option<&dyn CloudOpener> {
+        Some(&cloud_opener::Aws)
     }
 }
 

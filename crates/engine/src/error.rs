@@ -334,6 +334,9 @@ pub enum EngineError {
     /// A chunk cannot be had.
     #[error(transparent)]
     Chunk(#[from] darkslide_restore::ChunkError),
+    /// The account could not be set up, or looked at.
+    #[error(transparent)]
+    Provision(#[from] darkslide_provision::ProvisionError),
     /// The check failed.
     #[error(transparent)]
     Audit(#[from] darkslide_audit::AuditError),
@@ -390,6 +393,7 @@ impl EngineError {
             | Self::Format(darkslide_format::FormatError::BadRecipient { .. })
             | Self::Chunk(darkslide_restore::ChunkError::NotCached { .. })
             | Self::Restore(RestoreError::NotInSnapshot { .. }) => ErrorKind::User,
+            Self::Provision(error) => provision_kind(error),
             Self::Exchanged { .. }
             | Self::RolledBack { .. }
             | Self::Untrusted { .. }
@@ -411,5 +415,19 @@ impl EngineError {
             | Self::Audit(AuditError::Cancelled) => ErrorKind::Cancelled,
             _ => ErrorKind::Environment,
         }
+    }
+}
+
+fn provision_kind(error: &darkslide_provision::ProvisionError) -> ErrorKind {
+    use darkslide_provision::ProvisionError as Error;
+    match error {
+        Error::Name(_)
+        | Error::Price(_)
+        | Error::Impossible { .. }
+        | Error::OtherAccount { .. }
+        | Error::NoVaults { .. } => ErrorKind::Config,
+        Error::Blocked(_) | Error::HoldsData { .. } | Error::Moved { .. } => ErrorKind::Refused,
+        Error::NotConfigured { .. } => ErrorKind::User,
+        _ => ErrorKind::Environment,
     }
 }

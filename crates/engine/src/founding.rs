@@ -21,7 +21,8 @@ use darkslide_words::{Clock, Count, ObjectName, RepositoryId, Rng, Temperature};
 use crate::secrets::{self, WriterFile};
 use crate::settings::RepositorySettings;
 use crate::{
-    BackupSettings, BudgetSettings, Engine, EngineError, NetworkSettings, Settings, StoreOpener, StoreSettings,
+    BackupSettings, BudgetSettings, CloudSettings, Engine, EngineError, NetworkSettings, Settings, StoreOpener,
+    StoreSettings,
 };
 
 /// Who founds.
@@ -47,6 +48,8 @@ pub struct InitOptions {
     pub writer: String,
     /// Sizes of packs.
     pub pack: PackSizes,
+    /// What shall be in the AWS account.
+    pub cloud: CloudSettings,
 }
 
 /// What was founded.
@@ -223,6 +226,7 @@ fn settings_for(options: &InitOptions, repository: RepositoryId, owner: &SecretK
         prune: Default::default(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),
+        cloud: options.cloud.clone(),
         ingest: Default::default(),
         copies: crate::CopiesSettings::default(),
         safe: Default::default(),

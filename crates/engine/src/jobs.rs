@@ -81,13 +81,12 @@ impl Engine {
 
     /// Refuses a job for which this machine lacks something, and says where it belongs.
     pub fn may_run(&self, job: &JobSettings) -> Result<(), EngineError> {
-        if job.kind == JobKind::CloudVerify {
-            return Err(EngineError::NotAvailable { what: format!("the job `{}`: kind `cloud-verify`", job.name) });
-        }
         let role = job.kind.role();
         let lacks = match role {
             Role::Anyone => None,
             Role::Writer => self.lacks_writer(),
+            // It opens nothing of the repository: what it needs are credentials, which it finds or says.
+            Role::Auditor if job.kind == JobKind::CloudVerify => None,
             Role::Auditor if job.identity.is_some() => self.lacks_identity(job),
             Role::Auditor => self.lacks_writer().map(|why| format!("{why}. With `identity = FILE` it needs none")),
             Role::Pruner => self.lacks_writer().or_else(|| self.lacks_pruner()),
@@ -197,8 +196,7 @@ impl Engine {
                 let text = format!("{}; {}", forgotten.text, pruned.text);
                 Ok(JobDone::new(forgotten.is_whole && pruned.is_whole, text))
             }
-            // Refused above.
-            JobKind::CloudVerify => Err(EngineError::NotAvailable { what: format!("the job `{}`", job.name) }),
+            JobKind::CloudVerify => self.cloud_verify_by_itself(),
         }
     }
 

@@ -162,6 +162,7 @@ fn settings_for(options: &OpenOptions, trust: &darkslide_format::trust::Trust) -
         prune: Default::default(),
         budget: BudgetSettings::default(),
         network: NetworkSettings::default(),
+        cloud: Default::default(),
         ingest: Default::default(),
         copies: crate::CopiesSettings::default(),
         safe: Default::default(),

@@ -9,6 +9,8 @@ mod backup;
 mod browse;
 mod catalogs;
 mod check;
+mod cloud;
+mod cloud_settings;
 mod cold_checksums;
 mod cold_world;
 mod conditions;
@@ -73,6 +75,10 @@ pub use backup::{BackupDone, BackupOptions};
 pub use browse::{Found, Line, Recursive, SnapshotInfo};
 pub use catalogs::CatalogInfo;
 pub use check::CheckOptions;
+pub use cloud::{CloudAccess, CloudOpener, CloudSetup};
+pub use cloud_settings::{
+    BoundarySetting, CloudSettings, InventorySetting, LockSetting, NasKind, NasSetting, VaultSetting,
+};
 pub use cold_world::{ColdWorld, Inventory};
 pub use daemon::{Daemon, Ended, Hands, INSERTION, OnlyDaemon, Order, TURN_MAX, Turn};
 pub use darkslide_audit::{Finding, Report, Rotated, Rotation, Sample, Severity, Sums};
@@ -87,6 +93,7 @@ pub use darkslide_ingest::mhl::{MhlFinding, MhlReport};
 pub use darkslide_ingest::{Card, CardState, IngestPlan, Ingested, Verdict, Volume};
 pub use darkslide_mirror::{Agrees, Brake, Healed, MirrorPlan, Mirrored, Rot, Verified};
 pub use darkslide_notify::Delivery;
+pub use darkslide_provision as provision;
 pub use darkslide_restore::{Casualty, Existing, RestorePlan, Restored};
 pub use darkslide_snapshot::previews;
 pub use darkslide_snapshot::{DEFAULT_EXCLUDES, Failure};
@@ -117,6 +124,7 @@ pub use photographs::{
     PhotographPage, PhotographState, Timeline,
 };
 pub use previewing::{PreviewSettings, PreviewStatus, PreviewsFetched};
+pub use pricing::builtin_prices;
 pub use pruning::{PruneDone, PruneOptions};
 pub use pulse::{JobPulse, LibraryPulse, Pulse};
 pub use repair::{Cure, Harm, Hopeless, Mend, RepairOptions, RepairPlan, Repaired, Unprotected};
@@ -143,7 +151,7 @@ pub use darkslide_audit::retention::{Author, Fate, Judged, Period, RetentionPlan
 pub use darkslide_catalog::{
     Facet, LedgerRow, MonthCount, PhotographId, PreviewStats, RunOrigin, RunOutcome, RunRow, ThawState,
 };
-pub use darkslide_price::{Line as PriceLine, Quote};
+pub use darkslide_price::{Holding as PriceHolding, Line as PriceLine, Quote};
 pub use darkslide_store::vault;
 pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
 pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
@@ -182,6 +190,10 @@ pub trait StoreOpener: Send + Sync {
     /// Opens a vault whose companion is new, for the set of archives with this id.
     fn rebuild(&self, settings: &StoreSettings, _set: &str) -> Result<Arc<dyn Store>, StoreError> {
         Err(no_vaults(settings))
+    }
+    /// Reaches the account behind the buckets; nothing where there is none.
+    fn cloud(&self) -> Option<&dyn CloudOpener> {
+        None
     }
 }
 

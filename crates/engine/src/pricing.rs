@@ -35,6 +35,11 @@ pub fn classes_of(settings: &StoreSettings) -> [StorageClass; 3] {
     ]
 }
 
+/// A region's prices out of the built-in table.
+pub fn builtin_prices(region: &str) -> Result<Prices, EngineError> {
+    Ok(PriceTable::builtin().region(region)?)
+}
+
 /// True if what is hot lies in a directory, beside a vault: reading it costs nothing.
 fn hot_at_hand(settings: &StoreSettings) -> bool {
     settings.companion.as_ref().is_some_and(|companion| companion.path.is_some())

@@ -11,6 +11,9 @@ use crate::{
     CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings, KeepSettings, LogSettings,
     MirrorSettings, NotifySettings, PreviewSettings, PruneSettings, SafeSettings, ServeSettings, StoreSettings,
     job_settings, notify_settings,
+    CloudSettings, CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings,
+    KeepSettings, LogSettings, MirrorSettings, NotifySettings, PreviewSettings, PruneSettings, SafeSettings,
+    StoreSettings, job_settings, notify_settings,
 };
 
 /// The configuration file.
@@ -72,6 +75,9 @@ pub struct Settings {
     /// The line to the outside.
     #[serde(default, skip_serializing_if = "NetworkSettings::is_empty")]
     pub network: NetworkSettings,
+    /// What shall be in the AWS account.
+    #[serde(default, skip_serializing_if = "CloudSettings::is_empty")]
+    pub cloud: CloudSettings,
 }
 
 /// Hard limits: checked before each request that costs money.
@@ -209,8 +215,8 @@ impl Settings {
                 return Some(format!("two [[mirror]] are called `{}`", mirror.name));
             }
         }
-        if let Some(problem) = self.ingest.problem().or_else(|| self.logs.problem()).or_else(|| self.previews.problem())
-        {
+        let of_tables = [self.ingest.problem(), self.logs.problem(), self.previews.problem(), self.cloud.problem()];
+        if let Some(problem) = of_tables.into_iter().flatten().next() {
             return Some(problem);
         }
         if let Some(problem) = self.serve.as_ref().and_then(ServeSettings::problem) {

@@ -28,6 +28,9 @@ pub struct StoreSettings {
     /// Profile of the shared AWS files with which this machine writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// File with this machine's key, in the form of `~/.aws/credentials`, instead of a profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<PathBuf>,
     /// Profile for forget and prune: the only one that may delete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pruner_profile: Option<String>,
@@ -187,7 +190,8 @@ impl StoreSettings {
     /// With directories' paths made absolute.
     pub(crate) fn absolute(&self, resolve: impl Fn(&Path) -> PathBuf + Copy) -> Self {
         let companion = self.companion.as_ref().map(|companion| Box::new(companion.absolute(resolve)));
-        Self { path: self.path.as_deref().map(resolve), companion, ..self.clone() }
+        let credentials = self.credentials.as_deref().map(resolve);
+        Self { path: self.path.as_deref().map(resolve), credentials, companion, ..self.clone() }
     }
 
     /// With a place below this machine's state for what it remembers of a vault.
@@ -199,7 +203,10 @@ impl StoreSettings {
     /// With another profile, here and in the companion.
     fn with_profile(&self, of: impl Fn(&Self) -> Option<String> + Copy) -> Self {
         let companion = self.companion.as_ref().map(|companion| Box::new(companion.with_profile(of)));
-        Self { profile: of(self).or_else(|| self.profile.clone()), companion, ..self.clone() }
+        match of(self) {
+            Some(profile) => Self { profile: Some(profile), credentials: None, companion, ..self.clone() },
+            None => Self { companion, ..self.clone() },
+        }
     }
 
     /// As who reads: with the identity that may thaw.
@@ -227,6 +234,7 @@ impl StoreSettings {
         let only_buckets = self.endpoint.is_some()
             || self.region.is_some()
             || self.profile.is_some()
+            || self.credentials.is_some()
             || self.auditor_profile.is_some()
             || self.pruner_profile.is_some()
             || self.class.is_some()
@@ -248,6 +256,9 @@ impl StoreSettings {
         match (&self.path, &self.url) {
             (None, None) => Some("a [[store]] needs a `path` or a `url`".into()),
             (Some(_), Some(_)) => Some("a [[store]] has a `path` or a `url`, not both".into()),
+            (None, Some(_)) if self.profile.is_some() && self.credentials.is_some() => {
+                Some(format!("the store {} has a `profile` and `credentials`: one of them is enough", self.label()))
+            }
             (None, Some(url)) if !url.starts_with("s3://") => {
                 Some(format!("the store `{url}` is no s3://bucket/prefix and no glacier://vault"))
             }

@@ -1,7 +1,7 @@
 //! Which commands were asked for JSON.
 
 use super::{
-    CardCommand, Cli, Command, ConfigCommand, Key, NotifyCommand, PreviewsCommand, Quote, ServeCommand, StoreCommand,
+    CardCommand, Cli, CloudCommand, Command, ConfigCommand, Key, NotifyCommand, PreviewsCommand, Quote, ServeCommand, StoreCommand,
     ThawCommand, Writer,
 };
 
@@ -47,6 +47,9 @@ impl Cli {
             Command::Config(ConfigCommand::Explain(a)) => a.json.json,
             Command::Notify(NotifyCommand::Test(a)) => a.json.json,
             Command::Notify(NotifyCommand::List(json)) => json.json,
+            Command::Cloud(CloudCommand::Plan(json) | CloudCommand::Verify(json)) => json.json,
+            Command::Cloud(CloudCommand::Apply(a) | CloudCommand::Destroy(a)) => a.json.json,
+            Command::Cloud(CloudCommand::Rotate(a)) => a.json.json,
             _ => false,
         }
     }

@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use darkslide_engine::words::{Bytes, OsRng, Rng as _, StorageClass};
-use darkslide_engine::{ChecksumsWhen, Engine, Founder, InitOptions, JoinWith, OpenOptions, PackSizes, StoreSettings};
+use darkslide_engine::{
+    ChecksumsWhen, CloudSettings, Engine, Founder, InitOptions, JoinWith, OpenOptions, PackSizes, StoreSettings,
+};
 
 use darkslide_store_s3::S3Store;
 
+use super::cloud_first;
 use crate::args::{Bucket, Init, Open};
 use crate::output::Exit;
 use crate::{buckets, keyfile, wiring};
@@ -57,6 +60,16 @@ pub fn init(config: Option<PathBuf>, args: Init) -> Result<Exit> {
     if !library.is_dir() {
         anyhow::bail!("the library {} is no folder", args.library.display());
     }
+    let config = wiring::config_path(config);
+    let mut stores = stores(&args.stores, &args.bucket)?;
+    let cloud = match args.cloud {
+        // Before anything is made, here or there.
+        true => match cloud_first::set_up(&config, &args, &mut stores)? {
+            Some(settings) => settings,
+            None => return Ok(Exit::Refused),
+        },
+        false => CloudSettings::default(),
+    };
     let mut made = None;
     let founder = match &args.identity.identity {
         _ if !args.recipients.is_empty() => {
@@ -72,10 +85,11 @@ pub fn init(config: Option<PathBuf>, args: Init) -> Result<Exit> {
         _ => Founder::Identity(keyfile::needed(&args.identity, "founding a repository")?),
     };
     let options = InitOptions {
-        config: wiring::config_path(config),
+        config,
         library: args.library,
-        stores: stores(&args.stores, &args.bucket)?,
+        stores,
         founder,
+        cloud,
         writer: args.writer.unwrap_or_else(wiring::host),
         pack: PackSizes { target: Bytes::mib(args.pack_size), ..PackSizes::default() },
     };

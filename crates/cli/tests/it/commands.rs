@@ -100,7 +100,12 @@ fn help_reads_well() {
     let mut commands: Vec<String> =
         listed.lines().filter_map(|l| l.split_whitespace().next()).map(str::to_string).collect();
     assert!(commands.len() >= 14, "{commands:?}");
-    for (group, parts) in [("key", "new paper list add remove"), ("writer", "enroll list revoke")] {
+    let groups = [
+        ("key", "new paper list add remove"),
+        ("writer", "enroll list revoke"),
+        ("cloud", "plan apply destroy rotate verify"),
+    ];
+    for (group, parts) in groups {
         commands.extend(parts.split(' ').map(|part| format!("{group} {part}")));
     }
     commands.retain(|c| c != "help");

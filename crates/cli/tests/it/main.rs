@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cloud;
 mod commands;
 mod daemon;
 mod exits;

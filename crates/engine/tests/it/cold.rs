@@ -110,6 +110,7 @@ impl Cold {
 
     pub fn init(&self, stores: Vec<StoreSettings>) -> Engine {
         let options = InitOptions {
+            cloud: Default::default(),
             config: self.path("darkslide.toml"),
             library: self.path("library"),
             stores,

@@ -32,6 +32,7 @@ impl Scene {
             scene.world.write(path, &noise(n as u64, 200_000));
         }
         let options = InitOptions {
+            cloud: Default::default(),
             config: scene.world.config.clone(),
             library: scene.world.library.clone(),
             stores: (0..stores).map(|n| StoreSettings::dir(scene.root(n))).collect(),

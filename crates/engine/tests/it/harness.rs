@@ -101,6 +101,7 @@ impl World {
 
     pub fn init(&self, founder: Founder, stores: usize) -> Result<Engine, EngineError> {
         let options = InitOptions {
+            cloud: Default::default(),
             config: self.config.clone(),
             library: self.library.clone(),
             stores: (0..stores).map(|n| StoreSettings::dir(Self::store_path(n))).collect(),

@@ -125,6 +125,7 @@ impl Desk {
 
     fn init(&self, opener: Arc<dyn StoreOpener>) -> Engine {
         let options = InitOptions {
+            cloud: Default::default(),
             config: self.path("studio.toml"),
             library: self.path("library"),
             stores: vec![StoreSettings::dir(self.path("store"))],

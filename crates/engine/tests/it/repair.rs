@@ -55,6 +55,7 @@ impl Scene {
     fn with(stores: Vec<StoreSettings>, large: &[&str]) -> Self {
         let scene = Self { world: World::empty(), me: identity() };
         let options = InitOptions {
+            cloud: Default::default(),
             config: scene.world.config.clone(),
             library: scene.world.library.clone(),
             stores,

@@ -152,6 +152,7 @@ impl Site {
 
     fn init(&self) -> Engine {
         let options = InitOptions {
+            cloud: Default::default(),
             config: self.path("darkslide.toml"),
             library: self.path("library"),
             stores: vec![self.vault()],
