@@ -8,6 +8,7 @@
 pub mod cloud;
 pub mod desired;
 mod error;
+pub mod export;
 pub mod policy;
 
 pub use cloud::{Cloud, CloudError};
