@@ -76,13 +76,24 @@ if ! cmp -s crates/web/tests/requirements.txt "$schema/installed.txt"; then
 fi
 export SCHEMATHESIS="$schema/bin/schemathesis"
 
+# What reads exports of the cloud side: linters and formatters that are not ours.
+exports="$PWD/target/venv/exports"
+if ! cmp -s crates/provision/tests/requirements.txt "$exports/installed.txt"; then
+  rm -rf "$exports"
+  python3 -m venv "$exports"
+  "$exports/bin/pip" install -q --no-deps --no-compile --disable-pip-version-check -r crates/provision/tests/requirements.txt
+  rm -f "$exports/lib/terraform_windows.exe"
+  cp crates/provision/tests/requirements.txt "$exports/installed.txt"
+fi
+export EXPORT_CHECK_PYTHON="$exports/bin/python"
+
 export CARGO_INCREMENTAL=0
 echo "== format =="
 cargo fmt --all --check
 echo "== clippy =="
 cargo clippy --workspace --all-targets --locked -- -D warnings
 echo "== scripts =="
-python3 -m py_compile tools/recover.py bench/*.py conformance/*.py conformance/topics/*.py crates/notify/tests/*.py
+python3 -m py_compile tools/recover.py bench/*.py conformance/*.py conformance/topics/*.py crates/notify/tests/*.py crates/provision/tests/*.py
 python3 -m unittest discover -q -s bench/tests
 echo "== tests =="
 # Simulated nights of the soak test; `cargo test` alone has time for fewer.

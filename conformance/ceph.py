@@ -56,7 +56,7 @@ class Ceph(Server):
     """The RADOS Gateway of Debian's Ceph: a distributed object store in use, older than the newer checksums."""
 
     name = "ceph"
-    without = ("glacier",)
+    without = ("glacier", "identities")
     access_key, secret = "AKIDCONFORMANCE", "ceph-conformance-secret"
 
     def start(self) -> None:

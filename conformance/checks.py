@@ -18,12 +18,13 @@ import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
+from botocore.parsers import ResponseParserError
 
 import sigv4
 
 TOPICS = (
     "signatures", "objects", "conditions", "uploads", "multipart", "classes", "restores", "versions", "locks",
-    "settings", "glacier", "product",
+    "settings", "glacier", "identities", "product",
 )  # fmt: skip
 
 
@@ -193,6 +194,8 @@ def run(target: Target) -> list[Result]:
             seen = f"not tried: {why}"
         except ClientError as error:
             seen = answer(lambda: _again(error))
+        except ResponseParserError:
+            seen = "broken: the answer cannot be read"
         except (BotoCoreError, OSError, KeyError, IndexError, ValueError) as error:
             seen = f"broken: {type(error).__name__} {error}".splitlines()[0][:100]
         results.append(Result(one, seen, time.monotonic() - begin))

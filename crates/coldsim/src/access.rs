@@ -10,7 +10,8 @@ use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::{S3Error, S3Result, s3_error};
 
-use crate::iam::{Decision, PolicyDocument, PrincipalOf, Request, evaluate};
+use crate::account::Caller;
+use crate::iam::{Caps, Decision, PolicyDocument, PolicyError, PrincipalOf, Request, evaluate_capped};
 use crate::operation::{self, Named};
 use crate::s3::convert::query_pairs;
 use crate::sim::Sim;
@@ -23,7 +24,7 @@ pub(crate) type Conditions = BTreeMap<String, Vec<String>>;
 /// Who signed a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
-    key: AccessKey,
+    caller: Caller,
     context: Conditions,
     bypass: bool,
 }
@@ -31,6 +32,20 @@ pub(crate) struct Identity {
 impl AccessKey {
     pub(crate) fn arn(&self) -> String {
         format!("arn:aws:iam::{ACCOUNT}:user/{}", self.user)
+    }
+}
+
+impl Caller {
+    /// A session's token has to come with its key, and in time.
+    pub(crate) fn check_token(&self, sent: Option<&str>, real_now: darkslide_words::Time) -> S3Result<()> {
+        if self.token.as_deref() != sent {
+            let message = "The provided token is malformed or otherwise invalid.";
+            return Err(crate::s3::errors::custom(http::StatusCode::BAD_REQUEST, "InvalidToken", message));
+        }
+        if self.expires.is_some_and(|expires| expires <= real_now) {
+            return Err(s3_error!(ExpiredToken, "The provided token has expired."));
+        }
+        Ok(())
     }
 }
 
@@ -57,7 +72,7 @@ impl Identity {
             let named = Named { operation: "DeleteObject", ..Named::default() };
             return authorize(state, None, bucket, action, &resource, &context_of(state, None, &named, headers));
         };
-        authorize(state, Some(&identity.key), bucket, action, &resource, &identity.context)
+        authorize(state, Some(&identity.caller), bucket, action, &resource, &identity.context)
     }
 }
 
@@ -67,7 +82,7 @@ pub(crate) struct Keys(pub Arc<Sim>);
 #[async_trait::async_trait]
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        let secret = self.0.with(|state| state.keys.get(access_key).map(|key| key.secret.clone()));
+        let secret = self.0.with(|state| state.caller(access_key).map(|caller| caller.secret));
         let unknown =
             || s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.");
         Ok(SecretKey::from(secret.ok_or_else(unknown)?))
@@ -87,14 +102,20 @@ impl S3Access for Policies {
         let access_key = cx.credentials().map(|c| c.access_key.clone());
         let headers = cx.headers().clone();
         let operation = cx.s3_op().name().to_string();
+        let real_now = self.0.real_now();
         let identity = self.0.with(|state| {
-            let key = access_key.as_ref().and_then(|id| state.keys.get(id)).cloned();
-            if !self.0.enforce {
-                let key =
-                    key.ok_or_else(|| s3_error!(AccessDenied, "Anonymous access is forbidden for this operation"))?;
-                return Ok(Some(Identity { key, context: Conditions::new(), bypass: true }));
+            let caller = access_key.as_ref().and_then(|id| state.caller(id));
+            if let Some(caller) = &caller {
+                let header = headers.get("x-amz-security-token").and_then(|v| v.to_str().ok());
+                caller.check_token(header.or(named.value("X-Amz-Security-Token")), real_now)?;
+                state.used(&caller.key, "s3");
             }
-            check(state, key, &operation, &named, &headers)
+            if !self.0.enforce {
+                let caller = caller
+                    .ok_or_else(|| s3_error!(AccessDenied, "Anonymous access is forbidden for this operation"))?;
+                return Ok(Some(Identity { caller, context: Conditions::new(), bypass: true }));
+            }
+            check(state, caller, &operation, &named, &headers)
         })?;
         if let Some(identity) = identity {
             cx.extensions_mut().insert(identity);
@@ -106,16 +127,16 @@ impl S3Access for Policies {
 /// Checks one operation: each of its actions, and what a missing key may reveal.
 fn check(
     state: &State,
-    key: Option<AccessKey>,
+    caller: Option<Caller>,
     operation: &str,
     named: &Named,
     headers: &HeaderMap,
 ) -> S3Result<Option<Identity>> {
-    let context = context_of(state, key.as_ref(), named, headers);
-    let who = key.as_ref();
+    let context = context_of(state, caller.as_ref(), named, headers);
+    let who = caller.as_ref();
     for (action, resource) in actions::of(operation, named, headers) {
         let bucket = resource.trim_start_matches("arn:aws:s3:::").split('/').next().unwrap_or_default().to_string();
-        let decision = decide(state, who, &bucket, &action, &resource, &context)?;
+        let decision = on_bucket(state, who, &bucket, &action, &resource, &context)?;
         if decision == Decision::ImplicitDeny && is_own_upload(state, who, operation, named) {
             continue;
         }
@@ -134,57 +155,91 @@ fn check(
         let action = "s3:BypassGovernanceRetention";
         authorize(state, who, &named.bucket, action, &object_arn, &context).is_ok()
     };
-    Ok(key.map(|key| Identity { key, context, bypass }))
+    Ok(caller.map(|caller| Identity { caller, context, bypass }))
 }
 
 /// True if the user began the upload whose parts are listed, or which is aborted: no policy has
 /// to allow that.
-fn is_own_upload(state: &State, who: Option<&AccessKey>, operation: &str, named: &Named) -> bool {
+fn is_own_upload(state: &State, who: Option<&Caller>, operation: &str, named: &Named) -> bool {
     let id = named.value("uploadId").filter(|_| matches!(operation, "ListParts" | "AbortMultipartUpload"));
     let upload = id.and_then(|id| state.upload(&named.bucket, &named.key, id).ok());
-    upload.is_some_and(|upload| who.is_some_and(|key| key.user == upload.initiator))
+    upload.is_some_and(|upload| who.is_some_and(|caller| caller.arn == upload.initiator))
 }
 
 /// Evaluates the user's policies and the bucket's; an error unless they allow.
 pub(crate) fn authorize(
     state: &State,
-    who: Option<&AccessKey>,
+    who: Option<&Caller>,
     bucket: &str,
     action: &str,
     resource: &str,
     context: &Conditions,
 ) -> S3Result<()> {
-    allowed(who, action, resource, decide(state, who, bucket, action, resource, context)?)
+    allowed(who, action, resource, on_bucket(state, who, bucket, action, resource, context)?)
 }
 
-fn allowed(who: Option<&AccessKey>, action: &str, resource: &str, decision: Decision) -> S3Result<()> {
+fn allowed(who: Option<&Caller>, action: &str, resource: &str, decision: Decision) -> S3Result<()> {
     match decision {
         Decision::Allow => Ok(()),
-        _ => Err(denied(&who.map(AccessKey::arn).unwrap_or_default(), action, resource, decision)),
+        _ => Err(denied(who.map(|caller| caller.arn.as_str()).unwrap_or_default(), action, resource, decision)),
     }
 }
 
-fn decide(
+/// Decides with the policy of the bucket.
+fn on_bucket(
     state: &State,
-    who: Option<&AccessKey>,
+    who: Option<&Caller>,
     bucket: &str,
     action: &str,
     resource: &str,
     context: &Conditions,
 ) -> S3Result<Decision> {
-    let arn = who.map(AccessKey::arn).unwrap_or_default();
-    let damaged = |error: crate::iam::PolicyError| s3_error!(MalformedPolicy, "{error}");
-    let parse = |text: &String| PolicyDocument::parse(text).map_err(damaged);
-    let identity: Vec<PolicyDocument> =
-        who.map_or(&[][..], |key| &key.policies).iter().map(parse).collect::<S3Result<_>>()?;
-    let boundary = who.and_then(|key| key.boundary.as_ref()).map(parse).transpose()?;
-    let policy = state.buckets.get(bucket).and_then(|b| b.config.get("policy")).map(parse).transpose()?;
-    let principal = match who {
-        Some(_) => PrincipalOf::User { account: ACCOUNT, arn: &arn },
-        None => PrincipalOf::Anonymous,
-    };
-    let request = Request { action, resource, principal, context };
-    Ok(evaluate(&identity, boundary.as_ref(), policy.as_ref(), &request))
+    let policy = state.buckets.get(bucket).and_then(|b| b.config.get("policy"));
+    let decided = decide(who, policy.map(String::as_str), action, resource, context);
+    decided.map_err(|error| s3_error!(MalformedPolicy, "{error}"))
+}
+
+/// All that decides what somebody may do, parsed.
+pub(crate) struct Documents {
+    pub identity: Vec<PolicyDocument>,
+    pub boundary: Option<PolicyDocument>,
+    pub session: Option<PolicyDocument>,
+}
+
+/// The policies of a caller.
+pub(crate) fn documents(caller: &Caller) -> Result<Documents, PolicyError> {
+    let parse = |text: &String| PolicyDocument::parse(text);
+    Ok(Documents {
+        identity: caller.policies.iter().map(parse).collect::<Result<_, _>>()?,
+        boundary: caller.boundary.as_ref().map(parse).transpose()?,
+        session: caller.session_policy.as_ref().map(parse).transpose()?,
+    })
+}
+
+/// A caller as policies name them.
+pub(crate) fn principal(caller: &Caller) -> PrincipalOf<'_> {
+    match &caller.role {
+        Some(role) => PrincipalOf::Session { account: ACCOUNT, arn: &caller.arn, role },
+        None => PrincipalOf::User { account: ACCOUNT, arn: &caller.arn },
+    }
+}
+
+/// Evaluates the policies of who asks, and that of the resource.
+pub(crate) fn decide(
+    who: Option<&Caller>,
+    policy: Option<&str>,
+    action: &str,
+    resource: &str,
+    context: &Conditions,
+) -> Result<Decision, PolicyError> {
+    let own = who.map(documents).transpose()?;
+    let policy = policy.map(PolicyDocument::parse).transpose()?;
+    let caps = own
+        .as_ref()
+        .map_or_else(Caps::default, |own| Caps { boundary: own.boundary.as_ref(), session: own.session.as_ref() });
+    let identity = own.as_ref().map_or(&[][..], |own| &own.identity);
+    let request = Request { action, resource, principal: who.map_or(PrincipalOf::Anonymous, principal), context };
+    Ok(evaluate_capped(identity, caps, policy.as_ref(), &request))
 }
 
 fn denied(arn: &str, action: &str, resource: &str, decision: Decision) -> S3Error {
@@ -216,7 +271,7 @@ const HEADER_KEYS: &[&str] = &[
 const QUERY_KEYS: &[&str] = &["prefix", "delimiter", "max-keys", "versionid"];
 
 /// The condition keys of a request, in lower case.
-pub(crate) fn context_of(state: &State, who: Option<&AccessKey>, named: &Named, headers: &HeaderMap) -> Conditions {
+pub(crate) fn context_of(state: &State, who: Option<&Caller>, named: &Named, headers: &HeaderMap) -> Conditions {
     let mut context = Conditions::new();
     let mut set = |name: &str, value: String| drop(context.insert(name.to_string(), vec![value]));
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_string);
@@ -232,15 +287,21 @@ pub(crate) fn context_of(state: &State, who: Option<&AccessKey>, named: &Named, 
     set("s3:signatureversion", "AWS4-HMAC-SHA256".into());
     let by_query = named.has("X-Amz-Signature");
     set("s3:authtype", if by_query { "REST-QUERY-STRING" } else { "REST-HEADER" }.into());
-    if let Some(key) = who {
-        set("aws:username", key.user.clone());
-        set("aws:userid", key.id.clone());
-        set("aws:principalarn", key.arn());
+    if let Some(caller) = who {
+        if let Some(user) = &caller.user {
+            set("aws:username", user.clone());
+        }
+        set("aws:userid", caller.user_id.clone());
+        set("aws:principalarn", caller.role.as_ref().unwrap_or(&caller.arn).clone());
         set("aws:principalaccount", ACCOUNT.into());
-        set("aws:principaltype", "User".into());
+        set("aws:principaltype", if caller.role.is_some() { "AssumedRole" } else { "User" }.into());
+        for (name, value) in &caller.tags {
+            set(&format!("aws:principaltag/{}", name.to_ascii_lowercase()), value.clone());
+        }
         // Long-term keys carry no such key; the header stands for a session with a second factor.
-        if header("x-coldsim-mfa").is_some() {
-            set("aws:multifactorauthpresent", "true".into());
+        let mfa = if header("x-coldsim-mfa").is_some() { Some(true) } else { caller.mfa };
+        if let Some(mfa) = mfa {
+            set("aws:multifactorauthpresent", mfa.to_string());
         }
     }
     for name in HEADER_KEYS {

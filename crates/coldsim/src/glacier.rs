@@ -28,7 +28,6 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::blobs::Segment;
-use crate::state::model::AccessKey;
 use crate::state::{ACCOUNT, Record, State};
 pub(crate) use archives::UPLOAD_BYTES_MAX;
 pub(crate) use due::VaultDue;
@@ -87,7 +86,7 @@ pub(crate) struct Call<'a> {
     pub headers: &'a HeaderMap,
     /// Empty where the body is an archive.
     pub body: &'a [u8],
-    pub who: &'a AccessKey,
+    pub who: &'a crate::account::Caller,
     /// There is no capacity for Expedited retrievals now.
     pub no_capacity: bool,
 }

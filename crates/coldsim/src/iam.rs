@@ -64,6 +64,26 @@ impl PolicyDocument {
         self
     }
 
+    /// True if a statement here leads to that decision.
+    pub fn decides(&self, decision: Decision, request: &Request<'_>) -> bool {
+        let scope = Scope { request };
+        match decision {
+            Decision::Allow => self.has(Effect::Allow, &scope),
+            Decision::ExplicitDeny => self.has(Effect::Deny, &scope),
+            Decision::ImplicitDeny => false,
+        }
+    }
+
+    /// The condition keys that its statements look at, in lower case.
+    pub fn condition_keys(&self) -> Vec<String> {
+        self.statements.iter().flat_map(Statement::condition_keys).collect()
+    }
+
+    /// ARNs of users and roles that its statements name.
+    pub fn principal_arns(&self) -> Vec<String> {
+        self.statements.iter().flat_map(Statement::principal_arns).collect()
+    }
+
     /// True if a statement of that effect applies, whoever asks.
     fn has(&self, effect: Effect, scope: &Scope<'_>) -> bool {
         self.statements.iter().any(|s| s.effect == effect && s.covers(scope))
@@ -107,6 +127,20 @@ pub enum PrincipalOf<'a> {
         /// `arn:aws:iam::ACCOUNT:user/PATH/NAME`.
         arn: &'a str,
     },
+    /// A role of the account that somebody has taken on.
+    Session {
+        /// Twelve digits.
+        account: &'a str,
+        /// `arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION`.
+        arn: &'a str,
+        /// `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
+        role: &'a str,
+    },
+    /// A service of AWS that acts for the account.
+    Service {
+        /// `s3.amazonaws.com`.
+        name: &'a str,
+    },
 }
 
 /// What is asked.
@@ -148,19 +182,17 @@ impl Scope<'_> {
         if let Some(values) = self.request.context.get(key) {
             return (!values.is_empty()).then_some(Cow::Borrowed(values));
         }
-        let PrincipalOf::User { account, arn } = self.request.principal else {
-            let value = match key {
-                "aws:principaltype" => "Anonymous",
-                "aws:userid" => "anonymous",
-                _ => return None,
-            };
-            return Some(Cow::Owned(vec![value.to_string()]));
-        };
-        let value = match key {
-            "aws:username" => arn.rsplit('/').next().unwrap_or_default(),
-            "aws:principalarn" => arn,
-            "aws:principalaccount" => account,
-            "aws:principaltype" => "User",
+        let value = match (self.request.principal, key) {
+            (PrincipalOf::Anonymous, "aws:principaltype") => "Anonymous",
+            (PrincipalOf::Anonymous, "aws:userid") => "anonymous",
+            (PrincipalOf::User { arn, .. }, "aws:username") => arn.rsplit('/').next().unwrap_or_default(),
+            (PrincipalOf::User { arn, .. }, "aws:principalarn") => arn,
+            (PrincipalOf::User { .. }, "aws:principaltype") => "User",
+            (PrincipalOf::Session { role, .. }, "aws:principalarn") => role,
+            (PrincipalOf::Session { .. }, "aws:principaltype") => "AssumedRole",
+            (PrincipalOf::User { account, .. } | PrincipalOf::Session { account, .. }, "aws:principalaccount") => {
+                account
+            }
             _ => return None,
         };
         Some(Cow::Owned(vec![value.to_string()]))
@@ -175,26 +207,46 @@ impl Scope<'_> {
     }
 }
 
-/// Decides about a request within one account: `identity` are the policies of
-/// the user, `boundary` the user's permissions boundary, `resource` the policy
-/// of the bucket.
-///
-/// A bucket policy that names the user's own ARN grants by itself, even past
-/// an implicit deny of the boundary; one that names `*` grants within the
-/// boundary; one that names the account grants nothing that the user's own
-/// policies do not allow.
+/// What caps the policies of who asks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Caps<'a> {
+    /// The permissions boundary of the user or role.
+    pub boundary: Option<&'a PolicyDocument>,
+    /// The policy that the session was begun with.
+    pub session: Option<&'a PolicyDocument>,
+}
+
+/// Decides about a request of a user, whom at most a boundary caps; see [`evaluate_capped`].
 pub fn evaluate(
     identity: &[PolicyDocument],
     boundary: Option<&PolicyDocument>,
     resource: Option<&PolicyDocument>,
     request: &Request<'_>,
 ) -> Decision {
-    let scope = Scope { request };
-    let anonymous = matches!(request.principal, PrincipalOf::Anonymous);
-    let own = if anonymous { &[] } else { identity };
-    let boundary = if anonymous { None } else { boundary };
+    evaluate_capped(identity, Caps { boundary, session: None }, resource, request)
+}
 
-    let denied = own.iter().chain(boundary).any(|policy| policy.has(Effect::Deny, &scope))
+/// Decides about a request within one account: `identity` are the policies of
+/// the user or role, `caps` what they are cut with, `resource` the policy of
+/// the bucket.
+///
+/// A bucket policy that names the user's own ARN grants by itself, even past
+/// an implicit deny of the boundary; one that names `*` or the role grants
+/// within the boundary; one that names the account grants nothing that the
+/// user's own policies do not allow.
+pub fn evaluate_capped(
+    identity: &[PolicyDocument],
+    caps: Caps<'_>,
+    resource: Option<&PolicyDocument>,
+    request: &Request<'_>,
+) -> Decision {
+    let scope = Scope { request };
+    let stranger = matches!(request.principal, PrincipalOf::Anonymous | PrincipalOf::Service { .. });
+    let own = if stranger { &[] } else { identity };
+    let caps = if stranger { Caps::default() } else { caps };
+    let mut capping = caps.boundary.into_iter().chain(caps.session);
+
+    let denied = own.iter().chain(capping.clone()).any(|policy| policy.has(Effect::Deny, &scope))
         || resource.is_some_and(|policy| policy.names(Effect::Deny, &scope) != Named::No);
     if denied {
         return Decision::ExplicitDeny;
@@ -204,6 +256,20 @@ pub fn evaluate(
         return Decision::Allow;
     }
     let allowed = granted == Named::AsAnyone || own.iter().any(|policy| policy.has(Effect::Allow, &scope));
-    let reached = boundary.is_none_or(|policy| policy.has(Effect::Allow, &scope));
+    let reached = capping.all(|policy| policy.has(Effect::Allow, &scope));
     if allowed && reached { Decision::Allow } else { Decision::ImplicitDeny }
+}
+
+/// Decides whether somebody may take on a role: unlike other policies of
+/// resources, `trust` has to name who asks, or the account.
+pub fn evaluate_trust(
+    identity: &[PolicyDocument],
+    caps: Caps<'_>,
+    trust: &PolicyDocument,
+    request: &Request<'_>,
+) -> Decision {
+    match evaluate_capped(identity, caps, Some(trust), request) {
+        Decision::Allow if trust.names(Effect::Allow, &Scope { request }) == Named::No => Decision::ImplicitDeny,
+        decision => decision,
+    }
 }

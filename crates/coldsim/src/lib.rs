@@ -7,7 +7,7 @@
 //! It answers what a backup to archive storage needs of S3: all storage classes, versions,
 //! multipart uploads, checksums, conditional writes, restores, lifecycle rules,
 //! Intelligent-Tiering, Object Lock, notifications through a queue, Batch Operations, IAM
-//! policies. It does not make data public, replicate, host web sites or speak TLS.
+//! policies; and of the services around it: IAM, STS, SNS, SQS and Budgets. It does not make data public, replicate, host web sites or speak TLS.
 //!
 //! Over HTTP it is controlled, from loopback and unsigned, under `/_coldsim/`: `GET clock`,
 //! `POST clock {"advance_seconds":N}`, `GET bill`, `POST bill/reset`, `GET requests`,
@@ -19,6 +19,7 @@
 //! factor).
 
 mod access;
+mod account;
 mod batch;
 mod bill;
 mod blobs;
@@ -35,6 +36,7 @@ mod sim;
 mod state;
 mod sums;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,7 +47,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bill::{Bill, LineItem, MonthTotal};
 pub use faults::{Fault, FaultKind};
-pub use iam::PolicyError;
+pub use iam::{Decision, PolicyError};
 pub use server::Running;
 pub use state::model::AccessKey;
 
@@ -142,6 +144,39 @@ pub struct Logged {
     pub status: u16,
 }
 
+/// A request of a user, for [`decide`].
+#[derive(Debug, Clone, Default)]
+pub struct Question<'a> {
+    /// Such as `s3:PutObject`.
+    pub action: &'a str,
+    /// An ARN.
+    pub resource: &'a str,
+    /// Condition keys in lower case, with their values.
+    pub context: BTreeMap<String, Vec<String>>,
+    /// The user's policies.
+    pub policies: &'a [String],
+    /// What caps them.
+    pub boundary: Option<&'a str>,
+    /// The policy of the bucket, queue or topic.
+    pub of_resource: Option<&'a str>,
+}
+
+/// What policies decide, without a simulator that runs: the evaluation that its requests go through.
+pub fn decide(question: &Question<'_>) -> Result<Decision, PolicyError> {
+    let policies = question.policies.iter().map(|text| PolicyDocument::parse_identity(text));
+    let policies = policies.collect::<Result<Vec<_>, _>>()?;
+    let boundary = question.boundary.map(PolicyDocument::parse_identity).transpose()?;
+    let of_resource = question.of_resource.map(PolicyDocument::parse_resource).transpose()?;
+    let arn = format!("arn:aws:iam::{}:user/asked", state::ACCOUNT);
+    let request = iam::Request {
+        action: question.action,
+        resource: question.resource,
+        principal: iam::PrincipalOf::User { account: state::ACCOUNT, arn: &arn },
+        context: &question.context,
+    };
+    Ok(iam::evaluate(&policies, boundary.as_ref(), of_resource.as_ref(), &request))
+}
+
 /// A simulator. Clones are the same one.
 #[derive(Clone)]
 pub struct ColdSim {
@@ -225,10 +260,16 @@ impl ColdSim {
         });
     }
 
-    /// Makes a queue, for notifications; one that is there already stays as it is. Its ARN is
-    /// `arn:aws:sqs:REGION:123456789012:NAME`.
+    /// Makes a queue that S3 may send notifications to; one that is there already stays as it is. Its ARN
+    /// is `arn:aws:sqs:REGION:123456789012:NAME`.
     pub fn create_queue(&self, name: &str) {
-        self.call_queue("CreateQueue", &serde_json::json!({ "QueueName": name }));
+        let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": { "Service": "s3.amazonaws.com" }, "Action": "sqs:SendMessage",
+            "Resource": format!("arn:aws:sqs:{}:{}:{name}", self.sim.region, state::ACCOUNT),
+            "Condition": { "StringEquals": { "aws:SourceAccount": state::ACCOUNT } },
+        }] });
+        let wanted = serde_json::json!({ "QueueName": name, "Attributes": { "Policy": policy.to_string() } });
+        self.call_queue("CreateQueue", &wanted);
     }
 
     /// Receives and deletes all messages of a queue that can be seen now, the oldest first.

@@ -43,6 +43,8 @@ struct Clock {
 #[derive(Serialize, Deserialize)]
 struct Rest {
     keys: BTreeMap<String, AccessKey>,
+    #[serde(default)]
+    account: crate::account::Account,
     queues: Queues,
     jobs: Jobs,
     meter: Meter,
@@ -103,6 +105,7 @@ fn value_of(record: &Record, state: &State) -> serde_json::Result<Value> {
         Record::Clock => serde_json::to_value(Clock { now: state.now, counter: state.counter }),
         Record::Rest => serde_json::to_value(Rest {
             keys: state.keys.clone(),
+            account: state.account.clone(),
             queues: state.queues.clone(),
             jobs: state.jobs.clone(),
             meter: state.meter.clone(),
@@ -221,6 +224,7 @@ fn apply(line: Line, state: &mut State) -> serde_json::Result<()> {
         Record::Rest => {
             let rest: Rest = serde_json::from_value(line.value)?;
             state.keys = rest.keys;
+            state.account = rest.account;
             state.queues = rest.queues;
             state.jobs = rest.jobs;
             state.meter = rest.meter;

@@ -52,6 +52,11 @@ struct Queue {
     purged: Option<Time>,
     settings: BTreeMap<String, u64>,
     policy: Option<String>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    /// True if SQS is not to encrypt what lies in it.
+    #[serde(default)]
+    plain: bool,
     messages: Vec<Message>,
 }
 
@@ -92,6 +97,11 @@ impl Queues {
         self.put(name_of(queue), body, None, now).is_some()
     }
 
+    /// The policy of a queue given by name or ARN.
+    pub fn policy(&self, queue: &str) -> Option<&str> {
+        self.queues.get(name_of(queue))?.policy.as_deref()
+    }
+
     /// Answers one call: `target` is the header `X-Amz-Target`, such as
     /// `AmazonSQS.ReceiveMessage`; URLs of queues begin with `base_url`
     /// (`http://127.0.0.1:9000`).
@@ -118,7 +128,16 @@ impl Queues {
 impl Queue {
     fn new(now: Time) -> Self {
         let settings = LIMITS.iter().map(|(name, _, _, first)| ((*name).to_string(), *first)).collect();
-        Self { created: now, modified: now, purged: None, settings, policy: None, messages: Vec::new() }
+        Self {
+            created: now,
+            modified: now,
+            purged: None,
+            settings,
+            policy: None,
+            tags: BTreeMap::new(),
+            plain: false,
+            messages: Vec::new(),
+        }
     }
 
     fn setting(&self, name: &str) -> u64 {

@@ -1,4 +1,4 @@
-//! HTTP: faults, control, queue, batch and vault calls are taken off first, all else is S3.
+//! HTTP: faults, control, and the calls to services beside S3 are taken off first, all else is S3.
 
 mod body;
 mod control;
@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::access::{Keys, Policies};
+use crate::account::{self, Service};
 use crate::bill::RequestKind;
 use crate::faults::Strike;
 use crate::operation::{self, Named};
@@ -29,7 +30,7 @@ use crate::state::Charge;
 use crate::{ColdSimError, Logged};
 use body::{Draining, Sent};
 
-/// The largest call to the queue or to S3 Control.
+/// The largest call to a service beside S3.
 const ASIDE_BYTES_MAX: usize = 4 << 20;
 /// So long a stop waits for calls that are being answered.
 const STOP_TIME_MAX: Duration = Duration::from_secs(2);
@@ -169,6 +170,17 @@ impl Server {
         if glacier::is_call(request.headers()) {
             return self.glacier(request).await;
         }
+        let target = header(request.headers(), "x-amz-target").map(str::to_string);
+        if let Some(target) = target.filter(|target| target.starts_with("AWSBudgetServiceGateway.")) {
+            let operation = target.replace("AWSBudgetServiceGateway", "Budgets");
+            return self.aside(&operation, request, Aside::Budgets(target)).await;
+        }
+        let form = header(request.headers(), "content-type");
+        if form.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
+            && let Some(service) = sigv4::service(request.headers()).and_then(Service::of_scope)
+        {
+            return self.aside("", request, Aside::Query(service)).await;
+        }
         if path.starts_with("/v20180820/") {
             return self.aside("S3Control", request, Aside::Jobs).await;
         }
@@ -247,7 +259,7 @@ impl Server {
         Response::from_parts(parts, Sent::metered(body, self.sim.clone(), read_class))
     }
 
-    /// A call to the queue or to S3 Control.
+    /// A call to one of the services beside S3.
     async fn aside(&self, operation: &str, request: Request<Incoming>, to: Aside) -> Result<Answer, Cut> {
         let (parts, body) = request.into_parts();
         let Ok(bytes) = Limited::new(body, ASIDE_BYTES_MAX).collect().await.map(|all| all.to_bytes()) else {
@@ -255,6 +267,10 @@ impl Server {
         };
         let query = parts.uri.query().unwrap_or_default();
         let named = Named { query: crate::s3::convert::query_pairs(query), ..Named::default() };
+        let operation = &match &to {
+            Aside::Query(service) => format!("{}.{}", service.prefix().to_uppercase(), account::action_of(&bytes)),
+            _ => operation.to_string(),
+        };
         let strike = self.sim.faults().strike(operation, "");
         let mut logged = Logged {
             method: parts.method.to_string(),
@@ -269,7 +285,7 @@ impl Server {
             _ if strike.cut_before => Err(Cut),
             (Some((status, code)), _) => Ok(to.error(*status, code, "a fault that was asked for")),
             (None, Err(refused)) => Ok(to.error(refused.status, refused.code, &refused.message)),
-            (None, Ok(key)) => Ok(control::aside(&self.sim, &to, &parts, &bytes, &key).await),
+            (None, Ok(caller)) => Ok(control::aside(&self.sim, &to, &parts, &bytes, &caller).await),
         };
         let answer = if strike.cut_after { Err(Cut) } else { answer };
         logged.status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
@@ -284,12 +300,21 @@ enum Aside {
     Queue(String),
     /// S3 Control.
     Jobs,
+    /// IAM, STS, SNS: the query protocol.
+    Query(Service),
+    /// The operation of the budgets.
+    Budgets(String),
 }
 
 impl Aside {
     fn error(&self, status: u16, code: &str, message: &str) -> Answer {
         match self {
             Self::Jobs => s3_error(status, code, message),
+            Self::Query(service) => plain(status, "text/xml", account::fault_xml(*service, status, code, message)),
+            Self::Budgets(_) => {
+                let text = serde_json::json!({ "__type": code, "message": message });
+                plain(status, "application/x-amz-json-1.1", text.to_string())
+            }
             Self::Queue(_) => {
                 let text = serde_json::json!({ "__type": format!("com.amazonaws.sqs#{code}"), "message": message });
                 plain(status, "application/x-amz-json-1.0", text.to_string())

@@ -12,6 +12,7 @@ use std::time::Duration;
 use darkslide_words::{Clock, Time};
 
 use crate::ColdSimError;
+use crate::account::ALLOW_ALL;
 use crate::blobs::Blobs;
 use crate::clock::VirtualClock;
 use crate::faults::Faults;
@@ -163,9 +164,6 @@ fn lock(dir: &Path) -> io::Result<File> {
         Err(TryLockError::Error(error)) => Err(error),
     }
 }
-
-/// The policy of the key that is there from the start.
-const ALLOW_ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 
 impl Inner {
     fn write_down(&mut self) {

@@ -20,6 +20,7 @@ use darkslide_words::{StorageClass, Tier, Time};
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
+use crate::account::Account;
 use crate::batch::Jobs;
 use crate::bill::{Access, Meter, RequestKind, Stored, VaultUse};
 use crate::blobs::{Blobs, Segment};
@@ -97,6 +98,7 @@ pub(crate) struct State {
     pub buckets: BTreeMap<String, Bucket>,
     pub glacier: Glacier,
     pub keys: BTreeMap<String, AccessKey>,
+    pub account: Account,
     pub queues: Queues,
     pub jobs: Jobs,
     pub meter: Meter,
@@ -122,6 +124,7 @@ impl State {
             buckets: BTreeMap::new(),
             glacier: Glacier::default(),
             keys: BTreeMap::new(),
+            account: Account::default(),
             queues: Queues::new(region),
             jobs: Jobs::new(region),
             meter: Meter::new(region),

@@ -8,11 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::store_settings::{parse_bits, parse_bytes};
 use crate::{
-    CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings, KeepSettings, LogSettings,
-    MirrorSettings, NotifySettings, PreviewSettings, PruneSettings, SafeSettings, ServeSettings, StoreSettings,
-    job_settings, notify_settings,
-    CloudSettings, CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings,
-    KeepSettings, LogSettings, MirrorSettings, NotifySettings, PreviewSettings, PruneSettings, SafeSettings,
+    CloudSettings, CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings, KeepSettings,
+    LogSettings, MirrorSettings, NotifySettings, PreviewSettings, PruneSettings, SafeSettings, ServeSettings,
     StoreSettings, job_settings, notify_settings,
 };
 

@@ -15,6 +15,7 @@ pub mod facts;
 pub mod keys;
 pub mod model;
 pub mod plan;
+pub mod export;
 pub mod policy;
 mod show;
 pub mod verify;

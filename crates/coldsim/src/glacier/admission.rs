@@ -3,9 +3,9 @@
 use darkslide_words::Time;
 
 use super::{Call, Failure, Outcome};
-use crate::access::{Conditions, context_of};
+use crate::access::{Conditions, context_of, principal};
 use crate::clock::DAY_NANOS;
-use crate::iam::{Decision, PolicyDocument, PrincipalOf, Request, evaluate};
+use crate::iam::{Caps, Decision, PolicyDocument, Request, evaluate_capped};
 use crate::operation;
 use crate::state::{ACCOUNT, State};
 
@@ -35,7 +35,7 @@ impl State {
                     Decision::ExplicitDeny => "with an explicit deny".to_string(),
                     _ => format!("because no policy allows the {action} action"),
                 };
-                let who = call.who.arn();
+                let who = &call.who.arn;
                 Err(Failure::denied(format!(
                     "User: {who} is not authorized to perform: {action} on resource: {resource} {because}"
                 )))
@@ -56,11 +56,12 @@ impl State {
         let own = if enforce { &call.who.policies[..] } else { &all };
         let own = own.iter().map(parse).collect::<Outcome<Vec<_>>>()?;
         let boundary = call.who.boundary.as_ref().filter(|_| enforce).map(parse).transpose()?;
-        let arn = call.who.arn();
-        let principal = PrincipalOf::User { account: ACCOUNT, arn: &arn };
+        let session = call.who.session_policy.as_ref().filter(|_| enforce).map(parse).transpose()?;
+        let principal = principal(call.who);
         let context = self.glacier_context(call);
         let request = Request { action, resource, principal, context: &context };
-        Ok(evaluate(&own, boundary.as_ref(), of_vault.as_ref(), &request))
+        let caps = Caps { boundary: boundary.as_ref(), session: session.as_ref() };
+        Ok(evaluate_capped(&own, caps, of_vault.as_ref(), &request))
     }
 
     /// The condition keys of a call: the common ones, tags of the vault, age of the archive.

@@ -75,9 +75,13 @@ impl State {
         self.dirty.insert(Record::Clock);
     }
 
-    /// Sends a message to a topic. Until there are topics, the queue of the same name gets what
-    /// it would get from one that it is subscribed to.
-    pub(super) fn publish(&mut self, topic: &str, message: &str) {
+    /// Sends a message of a vault to a topic. Where there is no such topic, the queue of the same name
+    /// gets what it would get from one that it is subscribed to.
+    pub(super) fn tell(&mut self, topic: &str, message: &str) {
+        if self.topic(topic).is_some() {
+            self.publish(topic, Some("Notification From Amazon Glacier Service"), message);
+            return;
+        }
         let envelope = serde_json::json!({
             "Type": "Notification",
             "MessageId": self.fresh_id(),

@@ -226,7 +226,7 @@ impl State {
             job.topic.iter().cloned().chain(of_vault.map(|notifications| notifications.topic.clone())).collect();
         let message = self.job_json(name, id, job).to_string();
         for topic in topics {
-            self.publish(&topic, &message);
+            self.tell(&topic, &message);
         }
     }
 }

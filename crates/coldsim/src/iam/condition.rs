@@ -121,6 +121,11 @@ impl Condition {
         Ok(Self { test, negated, set, if_exists, key: key.to_lowercase(), values })
     }
 
+    /// The key it looks at, in lower case.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// True if the request meets it.
     pub(super) fn holds(&self, scope: &Scope<'_>) -> bool {
         let present = scope.values(&self.key);

@@ -41,7 +41,9 @@ enum Principal {
     Account(String),
     /// An ARN of a user or role.
     Arn(String),
-    /// A service, a federated or a canonical user: none that signs requests here.
+    /// `s3.amazonaws.com`.
+    Service(String),
+    /// A federated or a canonical user: none that signs requests here.
     Foreign,
 }
 
@@ -56,6 +58,18 @@ impl Statement {
             && self.conditions.iter().all(|condition| condition.holds(scope))
     }
 
+    /// The condition keys it looks at.
+    pub(super) fn condition_keys(&self) -> impl Iterator<Item = String> + '_ {
+        self.conditions.iter().map(|condition| condition.key().to_string())
+    }
+
+    /// The users and roles it names.
+    pub(super) fn principal_arns(&self) -> Vec<String> {
+        let items = self.principals.iter().flat_map(|Principals(listed)| &listed.items);
+        let arns = items.filter_map(|item| if let Principal::Arn(arn) = item { Some(arn.clone()) } else { None });
+        arns.collect()
+    }
+
     /// How closely it names who asks.
     pub(super) fn names(&self, who: &PrincipalOf<'_>) -> Named {
         let Some(Principals(listed)) = &self.principals else {
@@ -67,7 +81,13 @@ impl Statement {
             // the account is a principal of its own.
             let spared = match who {
                 PrincipalOf::Anonymous => named(Named::AsAnyone),
+                PrincipalOf::Service { .. } => named(Named::AsAnyone) || named(Named::ByArn),
                 PrincipalOf::User { .. } => named(Named::AsAnyone) || (named(Named::ByArn) && named(Named::ByAccount)),
+                PrincipalOf::Session { role, .. } => {
+                    let by_role = listed.items.contains(&Principal::Arn((*role).to_string()));
+                    let anyone = listed.items.contains(&Principal::Anyone);
+                    anyone || (by_role && named(Named::ByArn) && named(Named::ByAccount))
+                }
             };
             return if spared { Named::No } else { Named::AsAnyone };
         }
@@ -81,7 +101,12 @@ impl Principal {
         match (self, who, by) {
             (Self::Anyone, _, Named::AsAnyone) => true,
             (Self::Account(named), PrincipalOf::User { account, .. }, Named::ByAccount) => named == account,
+            (Self::Account(named), PrincipalOf::Session { account, .. }, Named::ByAccount) => named == account,
             (Self::Arn(named), PrincipalOf::User { arn, .. }, Named::ByArn) => named == arn,
+            (Self::Arn(named), PrincipalOf::Session { arn, .. }, Named::ByArn) => named == arn,
+            // A grant to the role reaches no further than its boundary and its session's policy.
+            (Self::Arn(named), PrincipalOf::Session { role, .. }, Named::AsAnyone) => named == role,
+            (Self::Service(named), PrincipalOf::Service { name }, Named::ByArn) => named == name,
             _ => false,
         }
     }
@@ -245,9 +270,13 @@ fn principals(fields: &Map<String, Value>) -> Result<Option<Principals>, PolicyE
 
 fn principal(kind: &str, name: &str) -> Result<Principal, PolicyError> {
     let is_account = |text: &str| text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    if kind == "Service" {
+        let good = name.contains('.');
+        let service = || Principal::Service(name.to_string());
+        return if good { Ok(service()) } else { wrong(format!("Invalid principal in policy: {name}")) };
+    }
     if kind != "AWS" {
-        let good = kind != "Service" || name.contains('.');
-        return if good { Ok(Principal::Foreign) } else { wrong(format!("Invalid principal in policy: {name}")) };
+        return Ok(Principal::Foreign);
     }
     if name == "*" {
         return Ok(Principal::Anyone);

@@ -3,6 +3,7 @@
 //! **Invariant:** a parameter that is not understood is refused, so that no
 //! client believes in an attribute that does nothing here.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -81,6 +82,7 @@ impl Queues {
             "DeleteQueue" => self.delete_queue(&fields),
             "GetQueueAttributes" => self.attributes(&fields, place),
             "SetQueueAttributes" => self.set_attributes(&fields, place),
+            "TagQueue" | "UntagQueue" | "ListQueueTags" => self.tags(action, &fields),
             "PurgeQueue" => self.purge(&fields, place),
             "SendMessage" => self.send_message(&fields, place),
             "SendMessageBatch" => self.batch(&fields, place, Self::send_message),
@@ -120,6 +122,7 @@ impl Queues {
                 return Err(Fault::new("QueueNameExists", "QueueAlreadyExists", message));
             }
         } else {
+            wanted.tags = tags_of(fields, "tags").or_else(|| tags_of(fields, "Tags")).unwrap_or_default();
             self.queues.insert(name.to_string(), wanted);
         }
         Ok(json!({ "QueueUrl": place.url(name) }))
@@ -162,6 +165,7 @@ impl Queues {
         for (key, value) in &queue.settings {
             add(key, value.to_string());
         }
+        add("SqsManagedSseEnabled", (!queue.plain).to_string());
         if let Some(policy) = &queue.policy {
             add("Policy", policy.clone());
         }
@@ -182,6 +186,20 @@ impl Queues {
         }
         queue.set(fields)?;
         queue.modified = place.now;
+        Ok(json!({}))
+    }
+
+    fn tags(&mut self, action: &str, fields: &Fields) -> Reply {
+        let (_, queue) = self.queue(fields)?;
+        match action {
+            "TagQueue" => queue.tags.extend(tags_of(fields, "Tags").ok_or_else(|| Fault::missing("Tags"))?),
+            "UntagQueue" => {
+                let gone = names(fields, "TagKeys")?;
+                queue.tags.retain(|key, _| !gone.contains(&key.as_str()));
+            }
+            _ if queue.tags.is_empty() => {}
+            _ => return Ok(json!({ "Tags": queue.tags })),
+        }
         Ok(json!({}))
     }
 
@@ -317,7 +335,7 @@ impl Queue {
             Some(Value::Object(attributes)) => attributes,
             Some(_) => return Err(Fault::parameter("Attributes must be an object")),
         };
-        let (mut settings, mut policy) = (self.settings.clone(), self.policy.clone());
+        let (mut settings, mut policy, mut plain) = (self.settings.clone(), self.policy.clone(), self.plain);
         for (name, value) in attributes {
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_string);
             if name == "Policy" {
@@ -326,6 +344,10 @@ impl Queue {
                     return Err(bad_value(name));
                 }
                 policy = Some(value).filter(|policy| !policy.is_empty());
+                continue;
+            }
+            if name == "SqsManagedSseEnabled" {
+                plain = !value.parse::<bool>().map_err(|_| bad_value(name))?;
                 continue;
             }
             let Some((_, least, most, _)) = LIMITS.iter().find(|(known, ..)| known == name) else {
@@ -337,7 +359,7 @@ impl Queue {
             }
             settings.insert(name.clone(), number);
         }
-        (self.settings, self.policy) = (settings, policy);
+        (self.settings, self.policy, self.plain) = (settings, policy, plain);
         Ok(())
     }
 }
@@ -390,6 +412,11 @@ fn bad_value(name: &str) -> Fault {
 
 fn text<'f>(fields: &'f Fields, name: &str) -> Result<&'f str, Fault> {
     fields.get(name).and_then(Value::as_str).ok_or_else(|| Fault::missing(name))
+}
+
+fn tags_of(fields: &Fields, name: &str) -> Option<BTreeMap<String, String>> {
+    let tags = fields.get(name)?.as_object()?;
+    Some(tags.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_string()))).collect())
 }
 
 fn names<'f>(fields: &'f Fields, name: &str) -> Result<Vec<&'f str>, Fault> {

@@ -177,7 +177,7 @@ fn queues_by_name_and_the_errors_clients_know() {
     assert_eq!(refused(&mut queues, "ReceiveMessage", json!({}), 1), "MissingParameter;Sender");
     let many = json!({ "QueueUrl": URL, "MaxNumberOfMessages": 11 });
     assert_eq!(refused(&mut queues, "ReceiveMessage", many, 1), "InvalidParameterValue;Sender");
-    assert_eq!(refused(&mut queues, "TagQueue", json!({}), 1), "InvalidAction;Sender");
+    assert_eq!(refused(&mut queues, "StartMessageMoveTask", json!({}), 1), "InvalidAction;Sender");
     assert!(!queues.send("nothing", "lost".into(), at(1)));
 
     queues.send("thaws", "x".into(), at(2));

@@ -201,14 +201,21 @@ pub(super) fn put_bucket_notification_configuration(
     for (number, queue) in unnamed.enumerate() {
         queue.id = Some(format!("configuration-{number}"));
     }
+    let unnamed = config.topic_configurations.iter_mut().flatten().filter(|topic| topic.id.is_none());
+    for (number, topic) in unnamed.enumerate() {
+        topic.id = Some(format!("topic-configuration-{number}"));
+    }
     let text = to_xml(&config)?;
     let validate = input.skip_destination_validation != Some(true);
     sim.with(|state| {
         state.bucket(&input.bucket)?;
-        for queue in config.queue_configurations.iter().flatten() {
-            if !state.send_test_event(&queue.queue_arn, &input.bucket) && validate {
+        let queues = config.queue_configurations.iter().flatten().map(|queue| &queue.queue_arn);
+        let topics = config.topic_configurations.iter().flatten().map(|topic| &topic.topic_arn);
+        for arn in queues.chain(topics) {
+            let takes = !sim.enforce || state.takes_events(arn, &input.bucket);
+            if !(takes && state.send_test_event(arn, &input.bucket)) && validate {
                 let message = "Unable to validate the following destination configurations";
-                return Err(s3_error!(InvalidArgument, "{message}: {}", queue.queue_arn));
+                return Err(s3_error!(InvalidArgument, "{message}: {arn}"));
             }
         }
         state.bucket_mut(&input.bucket)?.config.insert("notification".into(), text);

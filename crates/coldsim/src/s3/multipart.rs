@@ -87,7 +87,7 @@ pub(super) fn create_multipart_upload(
     };
     let id = sim.with(|state| {
         upload.initiated = state.now;
-        upload.initiator = signer.and_then(|id| Some(state.keys.get(&id)?.user.clone())).unwrap_or_default();
+        upload.initiator = signer.and_then(|id| Some(state.caller(&id)?.arn)).unwrap_or_default();
         state.begin_upload(&input.bucket, upload)
     })?;
     let mut answer = S3Response::new(CreateMultipartUploadOutput {

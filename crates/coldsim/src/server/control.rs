@@ -14,8 +14,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Answer, Aside, header, plain};
-use crate::access::{authorize, context_of};
+use crate::access::{context_of, decide};
+use crate::account::{self, Caller};
 use crate::batch::Call;
+use crate::iam::Decision;
 use crate::operation::Named;
 use crate::sim::Sim;
 use crate::state::ACCOUNT;
@@ -135,13 +137,24 @@ fn act(sim: &ColdSim, method: &Method, path: &str, body: &[u8]) -> Option<Outcom
     })
 }
 
-/// A signed call to the queue or to S3 Control.
-pub(super) async fn aside(sim: &Arc<Sim>, to: &Aside, parts: &Parts, body: &[u8], key: &AccessKey) -> Answer {
-    if let Err(denied) = allowed(sim, to, parts, body, key) {
+/// A signed call to one of the services beside S3.
+pub(super) async fn aside(sim: &Arc<Sim>, to: &Aside, parts: &Parts, body: &[u8], caller: &Caller) -> Answer {
+    if let Err(denied) = allowed(sim, to, parts, body, caller) {
         return to.error(403, "AccessDenied", &denied);
     }
     match to {
         Aside::Queue(target) => queue(sim, target, parts, body).await,
+        Aside::Query(service) => {
+            let (status, xml) =
+                of_account(sim, parts, caller, |state, call| account::answer(state, *service, body, call));
+            plain(status, "text/xml", xml)
+        }
+        Aside::Budgets(target) => {
+            let operation = target.rsplit('.').next().unwrap_or_default();
+            let (status, json) =
+                of_account(sim, parts, caller, |state, call| account::answer_json(state, operation, body, call));
+            plain(status, "application/x-amz-json-1.1", json)
+        }
         Aside::Jobs => {
             let call = Call {
                 method: parts.method.as_str(),
@@ -167,6 +180,14 @@ fn job_action(parts: &Parts) -> &'static str {
     }
 }
 
+/// What a new batch job is to do, as `s3:RequestJobOperation` names it.
+fn job_operation(to: &Aside, body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok().filter(|_| matches!(to, Aside::Jobs))?;
+    let inside = text.split_once("<Operation>")?.1.trim_start().strip_prefix('<')?;
+    let end = inside.find(|c: char| !c.is_ascii_alphanumeric())?;
+    Some(inside[..end].to_string())
+}
+
 /// The ARN of the queue that a call names by URL or name.
 fn queue_arn(region: &str, body: &[u8]) -> String {
     let call: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -175,11 +196,25 @@ fn queue_arn(region: &str, body: &[u8]) -> String {
     format!("arn:aws:sqs:{region}:{ACCOUNT}:{name}")
 }
 
-fn allowed(sim: &Sim, to: &Aside, parts: &Parts, body: &[u8], key: &AccessKey) -> Result<(), String> {
-    if !sim.enforce {
-        return Ok(());
-    }
+/// Lets the account answer.
+fn of_account<R>(
+    sim: &Sim,
+    parts: &Parts,
+    caller: &Caller,
+    answer: impl FnOnce(&mut crate::state::State, &account::Call<'_>) -> R,
+) -> R {
+    let real_now = sim.real_now();
+    sim.with(|state| {
+        let context = context_of(state, Some(caller), &Named::default(), &parts.headers);
+        let call = account::Call { caller, context: &context, enforce: sim.enforce, real_now };
+        answer(state, &call)
+    })
+}
+
+fn allowed(sim: &Sim, to: &Aside, parts: &Parts, body: &[u8], caller: &Caller) -> Result<(), String> {
     let (action, resource) = match to {
+        // The account knows which of its resources a call is about.
+        Aside::Query(_) | Aside::Budgets(_) => return Ok(()),
         Aside::Jobs => (job_action(parts).to_string(), "*".to_string()),
         Aside::Queue(target) => {
             let name = target.trim_start_matches("AmazonSQS.");
@@ -187,11 +222,22 @@ fn allowed(sim: &Sim, to: &Aside, parts: &Parts, body: &[u8], key: &AccessKey) -
             (format!("sqs:{}", name.trim_end_matches("Batch")), queue_arn(&sim.region, body))
         }
     };
-    sim.with(|state| {
-        let context = context_of(state, Some(key), &Named::default(), &parts.headers);
-        authorize(state, Some(key), "", &action, &resource, &context)
-    })
-    .map_err(|error| error.message().unwrap_or_default().to_string())
+    if !sim.enforce {
+        return Ok(());
+    }
+    let decision = sim.with(|state| {
+        let mut context = context_of(state, Some(caller), &Named::default(), &parts.headers);
+        let policy = state.queues.policy(&resource);
+        if let Some(operation) = job_operation(to, body) {
+            context.insert("s3:requestjoboperation".into(), vec![operation]);
+        }
+        decide(Some(caller), policy, &action, &resource, &context)
+    });
+    match decision {
+        Ok(Decision::Allow) => Ok(()),
+        Ok(_) => Err(format!("User: {} is not authorized to perform: {action} on resource: {resource}", caller.arn)),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 async fn queue(sim: &Sim, target: &str, parts: &Parts, body: &[u8]) -> Answer {

@@ -9,13 +9,13 @@ use hyper::body::{Frame, Incoming};
 use super::body::{Draining, Sent};
 use super::{Answer, Cut, Server, access_key, header, plain, sigv4};
 use crate::Logged;
+use crate::account::Caller;
 use crate::blobs::Segment;
 use crate::faults::Strike;
 use crate::glacier::route::{self, Named, Operation};
 use crate::glacier::tree::TreeHasher;
 use crate::glacier::{Call, Failure, Outcome, Received, Reply, ReplyBody, UPLOAD_BYTES_MAX};
 use crate::sim::Sim;
-use crate::state::model::AccessKey;
 
 /// The version of the API that every call names.
 const VERSION: &str = "2012-06-01";
@@ -161,7 +161,7 @@ fn asks_expedited(body: &[u8]) -> bool {
 async fn upload(sim: &Sim, parts: &Parts, named: &Named, operation: Operation, body: Draining) -> Outcome<Reply> {
     let declared = header(&parts.headers, "x-amz-content-sha256");
     let declared = declared.ok_or_else(|| Failure::missing("x-amz-content-sha256"))?;
-    let who: AccessKey = sigv4::verify_declared(sim, parts, declared)?;
+    let who: Caller = sigv4::verify_declared(sim, parts, declared)?;
     let call = Call { operation, named, headers: &parts.headers, body: &[], who: &who, no_capacity: false };
     let length = header(&parts.headers, "content-length").and_then(|text| text.parse().ok());
     let length: u64 = length.ok_or_else(|| Failure::missing("Content-Length"))?;

@@ -1,4 +1,4 @@
-//! Signature version 4 for the services that `s3s` does not verify: the queue, S3 Control, vaults.
+//! Signature version 4 for the services that `s3s` does not verify: all but S3 itself.
 //!
 //! After "Authenticating Requests (AWS Signature Version 4)" of the S3 API reference; only
 //! signatures in the header, over a body of which at least the hash is known.
@@ -7,9 +7,9 @@ use http::request::Parts;
 use s3s::crypto::{Checksum as _, Sha256};
 
 use super::header;
+use crate::account::Caller;
 use crate::s3::convert::{query_pairs, url_encoded};
 use crate::sim::Sim;
-use crate::state::model::AccessKey;
 
 /// How far the client's clock may be off, in seconds.
 const SKEW_SECONDS_MAX: i64 = 15 * 60;
@@ -103,13 +103,18 @@ fn trimmed(value: &str) -> String {
     value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// The service that a call is signed for, whether the signature is right or not.
+pub(super) fn service(headers: &http::HeaderMap) -> Option<&str> {
+    Some(Authorization::parse(header(headers, "authorization")?)?.service)
+}
+
 fn wrong() -> Refused {
     let message = "The request signature we calculated does not match the signature you provided.";
     refused("SignatureDoesNotMatch", message)
 }
 
-/// The key that signed the call.
-pub(super) fn verify(sim: &Sim, parts: &Parts, body: &[u8]) -> Result<AccessKey, Refused> {
+/// Who signed the call.
+pub(super) fn verify(sim: &Sim, parts: &Parts, body: &[u8]) -> Result<Caller, Refused> {
     let hash = hex::encode(Sha256::checksum(body));
     let declared = header(&parts.headers, "x-amz-content-sha256").unwrap_or(&hash);
     if declared != hash && declared != "UNSIGNED-PAYLOAD" {
@@ -118,22 +123,22 @@ pub(super) fn verify(sim: &Sim, parts: &Parts, body: &[u8]) -> Result<AccessKey,
     verify_declared(sim, parts, declared)
 }
 
-/// The key that signed the call with this hash of its body, which is still to be held against it.
-pub(super) fn verify_declared(sim: &Sim, parts: &Parts, declared: &str) -> Result<AccessKey, Refused> {
+/// Who signed the call with this hash of its body, which is still to be held against it.
+pub(super) fn verify_declared(sim: &Sim, parts: &Parts, declared: &str) -> Result<Caller, Refused> {
     let text = header(&parts.headers, "authorization");
     let text = text.ok_or_else(|| refused("MissingAuthenticationToken", "Request is missing Authentication Token"))?;
     let auth =
         Authorization::parse(text).ok_or_else(|| refused("IncompleteSignature", "Authorization is not readable"))?;
-    let key = sim.with(|state| state.keys.get(auth.access_key).cloned());
-    let key =
-        key.ok_or_else(|| refused("InvalidClientTokenId", "The security token included in the request is invalid."))?;
+    let caller = sim.with(|state| state.caller(auth.access_key));
+    let caller = caller
+        .ok_or_else(|| refused("InvalidClientTokenId", "The security token included in the request is invalid."))?;
     let at = header(&parts.headers, "x-amz-date").unwrap_or_default();
     let age = seconds_of(at).map(|at| (sim.real_now().seconds() - at).abs());
     if age.is_none_or(|age| age > SKEW_SECONDS_MAX) || !at.starts_with(auth.date) {
         return Err(refused("RequestTimeTooSkewed", "the request's time is too far from the server's"));
     }
     let signed = string_to_sign(parts, &auth, declared, at).ok_or_else(wrong)?;
-    let mut secret = hmac(format!("AWS4{}", key.secret).as_bytes(), auth.date.as_bytes());
+    let mut secret = hmac(format!("AWS4{}", caller.secret).as_bytes(), auth.date.as_bytes());
     for step in [auth.region, auth.service, "aws4_request"] {
         secret = hmac(&secret, step.as_bytes());
     }
@@ -141,7 +146,14 @@ pub(super) fn verify_declared(sim: &Sim, parts: &Parts, declared: &str) -> Resul
     if signature != auth.signature {
         return Err(wrong());
     }
-    Ok(key)
+    let token = header(&parts.headers, "x-amz-security-token");
+    if caller.check_token(token, sim.real_now()).is_err() {
+        let message = "The security token included in the request is expired or invalid";
+        return Err(refused("ExpiredToken", message));
+    }
+    let service = auth.service.to_string();
+    sim.with(|state| state.used(&caller.key, &service));
+    Ok(caller)
 }
 
 #[cfg(test)]

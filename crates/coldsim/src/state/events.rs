@@ -1,7 +1,7 @@
-//! Events of objects, sent to the queues that the bucket's notification configuration names.
+//! Events of objects, sent to the queues and topics that the bucket's notification configuration names.
 
 use darkslide_words::{StorageClass, Time};
-use s3s::dto::{NotificationConfiguration, QueueConfiguration};
+use s3s::dto::{Event, NotificationConfiguration, NotificationConfigurationFilter};
 use serde::{Deserialize, Serialize};
 
 use super::model::Version;
@@ -27,8 +27,24 @@ pub(crate) struct Happening<'a> {
     pub glacier: Option<(Time, &'a StorageClass)>,
 }
 
+/// Where events go: to a queue or a topic.
+struct Destination {
+    id: Option<String>,
+    arn: String,
+    events: Vec<Event>,
+    filter: Option<NotificationConfigurationFilter>,
+}
+
+fn destinations(config: NotificationConfiguration) -> Vec<Destination> {
+    let queues = config.queue_configurations.unwrap_or_default().into_iter();
+    let queues = queues.map(|q| Destination { id: q.id, arn: q.queue_arn, events: q.events, filter: q.filter });
+    let topics = config.topic_configurations.unwrap_or_default().into_iter();
+    let topics = topics.map(|t| Destination { id: t.id, arn: t.topic_arn, events: t.events, filter: t.filter });
+    queues.chain(topics).collect()
+}
+
 /// True if a configuration asks for the event: by name, or `s3:ObjectRestore:*`.
-fn asks_for(config: &QueueConfiguration, event: &str, key: &str) -> bool {
+fn asks_for(config: &Destination, event: &str, key: &str) -> bool {
     let full = format!("s3:{event}");
     let named = config.events.iter().any(|wanted| {
         let wanted: &str = wanted.as_ref();
@@ -50,8 +66,8 @@ impl State {
     pub(crate) fn emit(&mut self, what: &Happening<'_>) {
         let Some(text) = self.buckets.get(what.bucket).and_then(|b| b.config.get("notification")) else { return };
         let Ok(config) = from_xml::<NotificationConfiguration>(text) else { return };
-        for queue in config.queue_configurations.unwrap_or_default() {
-            if !asks_for(&queue, what.event, what.key) {
+        for to in destinations(config) {
+            if !asks_for(&to, what.event, what.key) {
                 continue;
             }
             let version = what.version;
@@ -59,7 +75,7 @@ impl State {
                 event: what.event,
                 region: &self.region,
                 bucket: what.bucket,
-                configuration: queue.id.as_deref().unwrap_or("coldsim"),
+                configuration: to.id.as_deref().unwrap_or("coldsim"),
                 key: what.key,
                 size: version.size,
                 etag: &version.etag,
@@ -67,7 +83,7 @@ impl State {
                 at: self.now,
                 glacier: what.glacier,
             });
-            self.send(queue.queue_arn, body);
+            self.send(to.arn, body);
         }
     }
 
@@ -75,7 +91,16 @@ impl State {
     pub(crate) fn send_test_event(&mut self, queue: &str, bucket: &str) -> bool {
         let body = s3_test_event(bucket, self.now);
         self.dirty.insert(Record::Rest);
-        self.queues.send(queue, body, self.now)
+        self.arrive(queue, body)
+    }
+
+    /// Puts a message of S3 into a queue, or publishes it; false if there is no such place.
+    fn arrive(&mut self, to: &str, body: String) -> bool {
+        if self.topic(to).is_some() {
+            self.publish(to, Some("Amazon S3 Notification"), &body);
+            return true;
+        }
+        self.queues.send(to, body, self.now)
     }
 
     fn send(&mut self, queue: String, body: String) {
@@ -86,7 +111,7 @@ impl State {
             self.waiting.push(Waiting { due, queue, body });
         } else {
             // A queue that is gone loses its messages, as in AWS.
-            self.queues.send(&queue, body, self.now);
+            self.arrive(&queue, body);
         }
     }
 
@@ -96,7 +121,7 @@ impl State {
         let (due, later): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|w| w.due <= now);
         self.waiting = later;
         for message in due {
-            self.queues.send(&message.queue, message.body, now);
+            self.arrive(&message.queue, message.body);
         }
     }
 }
