@@ -18,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use darkslide_words::{Money, Tier};
 
 pub use check::{Audit, By, Copies, Repair, Scrub};
-pub use cloud::{CloudApply, CloudCommand, CloudRotate};
+pub use cloud::{CloudApply, CloudCommand, CloudExport, CloudRotate, ExportFormat, ExportProgram};
 pub use config::ConfigCommand;
 pub use jobs::{Daemon, Logs, Run, Schedule, ScheduleCommand, Service, ServiceKind};
 pub use local::{CardCommand, Ingest, Mirror};

@@ -3,6 +3,7 @@
 mod browse;
 mod check;
 mod cloud;
+mod cloud_export;
 mod cloud_first;
 mod cold;
 mod coldsim;

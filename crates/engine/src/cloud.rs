@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use darkslide_price::{Holding, Prices};
 use darkslide_provision::apply::Watcher;
-use darkslide_provision::desired::{BucketDesired, IamName, Region, Transport};
+use darkslide_provision::desired::{AccountId, BucketDesired, IamName, Region, Transport};
 use darkslide_provision::verify::{Probe, ProbeOpener, Verified, verify};
 use darkslide_provision::{
     Applied, CloudError, Desired, Hands, IdentityKind, KeyKeeper, Plan, Pricing, Purpose, Rotated, observe,
@@ -185,12 +185,13 @@ impl Engine {
         self.settings.cloud.keys_folder().map(|folder| self.settings.resolve(&folder))
     }
 
-    /// What shall be there, without asking anybody: the configuration has to name the account.
-    pub fn cloud_desired(&self) -> Result<Desired, EngineError> {
+    /// What shall be there, without asking anybody: of the account that the configuration names, or of
+    /// `stand_in`.
+    pub(crate) fn cloud_desired(&self, stand_in: Option<AccountId>) -> Result<Desired, EngineError> {
         let (settings, store) = (&self.settings.cloud, self.cloud_store());
         let wrong = darkslide_provision::ProvisionError::from;
         let region = Region::new(access(settings, store)?.region).map_err(wrong)?;
-        let account = settings.account.clone().ok_or_else(|| {
+        let account = settings.account.clone().or(stand_in).ok_or_else(|| {
             EngineError::Provision(darkslide_provision::ProvisionError::Impossible {
                 what: "an export asks nobody, and the account is not known".into(),
                 advice: "set `account` of [cloud] to its twelve digits".into(),

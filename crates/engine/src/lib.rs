@@ -10,6 +10,7 @@ mod browse;
 mod catalogs;
 mod check;
 mod cloud;
+mod cloud_export;
 mod cloud_settings;
 mod cold_checksums;
 mod cold_world;
@@ -76,6 +77,7 @@ pub use browse::{Found, Line, Recursive, SnapshotInfo};
 pub use catalogs::CatalogInfo;
 pub use check::CheckOptions;
 pub use cloud::{CloudAccess, CloudOpener, CloudSetup};
+pub use cloud_export::ExportOf;
 pub use cloud_settings::{
     BoundarySetting, CloudSettings, InventorySetting, LockSetting, NasKind, NasSetting, VaultSetting,
 };

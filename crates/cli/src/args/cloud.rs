@@ -1,6 +1,8 @@
 //! Arguments of `cloud`.
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Json;
 
@@ -16,6 +18,8 @@ pub enum CloudCommand {
     Rotate(CloudRotate),
     /// Prove least privilege: by AWS's policy simulator, and by trying with each credential
     Verify(Json),
+    /// Write the same for Terraform or CloudFormation, or as plain policies; makes nothing
+    Export(CloudExport),
 }
 
 #[derive(Debug, Args)]
@@ -34,4 +38,40 @@ pub struct CloudRotate {
     pub who: String,
     #[command(flatten)]
     pub json: Json,
+}
+
+#[derive(Debug, Args)]
+pub struct CloudExport {
+    /// What to write
+    #[arg(long, value_enum, default_value_t = ExportFormat::Terraform)]
+    pub format: ExportFormat,
+    /// The user of a program on a NAS, in place of all that `[cloud]` says
+    #[arg(long = "for", value_enum, value_name = "PROGRAM")]
+    pub program: Option<ExportProgram>,
+    /// The vault of QNAP's Glacier app
+    #[arg(long, value_name = "NAME", required_if_eq("program", "qnap-glacier"), requires = "program")]
+    pub vault: Option<String>,
+    /// The bucket of Hyper Backup
+    #[arg(long, value_name = "NAME", required_if_eq("program", "hyper-backup"), requires = "program")]
+    pub bucket: Option<String>,
+    /// The folder for the files; none of them may be there
+    #[arg(long, value_name = "FOLDER", required_unless_present = "json")]
+    pub to: Option<PathBuf>,
+    #[command(flatten)]
+    pub json: Json,
+}
+
+/// A way to write it down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    Terraform,
+    Cloudformation,
+    Policy,
+}
+
+/// A program on a NAS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportProgram {
+    QnapGlacier,
+    HyperBackup,
 }

@@ -22,6 +22,7 @@ pub fn cloud(config: Option<PathBuf>, command: CloudCommand) -> Result<Exit> {
         CloudCommand::Destroy(args) => destroy(&engine, &args),
         CloudCommand::Rotate(args) => rotate(&engine, &args),
         CloudCommand::Verify(json) => verify(&engine, &json),
+        CloudCommand::Export(args) => super::cloud_export::export(&engine, &args),
     }
 }
 
