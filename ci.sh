@@ -98,7 +98,7 @@ python3 -m unittest discover -q -s bench/tests
 echo "== tests =="
 # Simulated nights of the soak test; `cargo test` alone has time for fewer.
 export SOAK_NIGHTS="${SOAK_NIGHTS:-1000}"
-cargo test --workspace --locked
+cargo test --workspace --locked --no-fail-fast
 echo "== conformance =="
 if [ -n "${DARKSLIDE_SKIP_CONFORMANCE:-}" ]; then
   echo "SKIPPED: DARKSLIDE_SKIP_CONFORMANCE is set; nothing was tested against other S3 servers"

@@ -105,7 +105,7 @@ pub enum Command {
     /// A store by itself
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Run the simulator of cold storage: S3 and Glacier vaults over HTTP on a virtual clock, with a bill
+    /// Run the simulator of cold storage: S3 and vaults on a virtual clock, with a bill
     Coldsim(Coldsim),
     /// Check what the repository claims against what the stores hold
     Audit(Audit),

@@ -52,7 +52,9 @@ fn passphrase(file: Option<&Path>, ask: Ask) -> Result<SecretString> {
         return Ok(SecretString::from(text.trim_end_matches(['\n', '\r']).to_string()));
     }
     if !std::io::stdin().is_terminal() {
-        bail!("a passphrase is needed: give it in a file (see --help), or run this in a terminal to be asked");
+        bail!(
+            "a passphrase is needed: give it in a file (--passphrase-file; for a login --password-file), or run this in a terminal to be asked"
+        );
     }
     let first = SecretString::from(rpassword::prompt_password("Passphrase: ")?);
     if ask == Ask::Twice {

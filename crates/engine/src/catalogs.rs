@@ -54,7 +54,7 @@ impl Engine {
     /// The catalogs in all libraries.
     pub fn catalogs(&self) -> Result<Vec<CatalogInfo>, EngineError> {
         let catalog = Catalog::open(&self.catalog_path())?;
-        let status = self.status()?;
+        let status = self.status_uncounted()?;
         let memory = LibraryMemory::new(&catalog);
         let mut out = Vec::new();
         for job in &self.settings.backups {

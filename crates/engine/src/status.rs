@@ -56,6 +56,8 @@ pub struct Status {
     pub last_drill: Option<(Time, Duration)>,
     /// The copies of all files, held against the rule; nothing before the first backup.
     pub copies: Option<CopiesReport>,
+    /// Why they could not be counted, if so.
+    pub copies_problem: Option<String>,
     /// True if the configuration says how many there have to be.
     pub is_rule_set: bool,
 }
@@ -65,7 +67,11 @@ impl Engine {
     pub fn status(&self) -> Result<Status, EngineError> {
         let mut status = self.status_uncounted()?;
         if status.stores.iter().any(|store| store.problem.is_none()) {
-            status.copies = self.copies_in_all()?;
+            // A store that fails in the midst of it leaves the rest of the screen as it is.
+            match self.copies_in_all() {
+                Ok(copies) => status.copies = copies,
+                Err(error) => status.copies_problem = Some(error.to_string()),
+            }
         }
         Ok(status)
     }
@@ -128,6 +134,7 @@ impl Engine {
             month_limit,
             last_drill,
             copies: None,
+            copies_problem: None,
             is_rule_set,
         })
     }

@@ -48,6 +48,9 @@ pub(crate) fn todo(status: &Status, plans: &[JobPlan], settings: &Settings) -> V
         let (lacking, files) = (report.lacking, report.files);
         todo.push(format!("bring {lacking} of {files} files to the copies that the rule asks for: `darkslide copies`"));
     }
+    if let Some(why) = &status.copies_problem {
+        todo.push(format!("see why the copies could not be counted: {why}"));
+    }
     if status.writer.is_none() && !status.jobs.is_empty() {
         todo.push("this machine holds no secrets to back up with: `darkslide open` makes it a writer again".into());
     }

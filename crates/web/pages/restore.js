@@ -96,7 +96,7 @@ async function wizard(selection, unlocked, done) {
       confirm.disabled = false;
     }
   } }, h("h2", null, `Restore ${count(quote.files)} ${quote.files === 1 ? "file" : "files"}, ${bytes(quote.bytes)}`),
-    h("p", { class: "soft" }, `They lie in ${count(quote.packs)} packs of which ${bytes(quote.pack_bytes)} are read. `, quote.seen ? ["Stores listed ", when(quote.seen), "."] : "", ` Prices are ${quote.price_age_days} days old.`),
+    h("p", { class: "soft" }, `They lie in ${count(quote.packs)} ${quote.packs === 1 ? "pack" : "packs"} of which ${bytes(quote.pack_bytes)} are read. `, quote.seen ? ["Stores listed ", when(quote.seen), "."] : "", ` Prices are ${quote.price_age_days} days old.`),
     quote.lost_packs > 0 ? h("p", { class: "bad" }, `${count(quote.lost_packs)} packs are in no store that is known.`) : "",
     h("fieldset", { class: "tiers" }, h("legend", { class: "hidden" }, "How fast"), tiers), items,
     h("label", null, "Folder on the machine that serves this page; what is there already stays", to),

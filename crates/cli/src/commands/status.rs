@@ -91,6 +91,7 @@ fn status_json(status: &Status) -> serde_json::Value {
         "spent_this_month": status.month,
         "month_limit": status.month_limit,
         "copies": status.copies,
+        "copies_problem": status.copies_problem,
         "last_drill": status.last_drill.map(|(at, _)| at.to_string()),
     })
 }

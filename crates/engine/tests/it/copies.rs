@@ -4,10 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use darkslide_engine::words::{Bytes, Name, OsRng};
+use darkslide_engine::words::{Bytes, Name, OsRng, SystemClock};
 use darkslide_engine::{
     CopiesGroup, CopiesReport, Engine, Founder, GroupBy, InitOptions, PackSizes, StoreOpener, StoreSettings,
 };
+
+use darkslide_store::{Fault, FaultyStore, Store, StoreError};
+use darkslide_store_dir::DirStore;
 
 use crate::harness::{Quiet, World, backup, identity, noise, scrub, tree};
 use crate::repair::Places;
@@ -245,4 +248,36 @@ fn what_was_repaired_counts_again() {
     scene.engine().repair(&plan, &Default::default(), &Quiet).unwrap();
     assert!(before < 5, "{before}");
     assert_eq!(scene.at(1), 5);
+}
+
+/// Opens directories whose n-th call of all is the last.
+struct Failing(u64);
+impl StoreOpener for Failing {
+    fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
+        self.open(settings)
+    }
+    fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
+        let store = FaultyStore::new(DirStore::open(settings.path.as_deref().unwrap(), &SystemClock::default())?);
+        store.arm(Fault::CallBefore(self.0));
+        Ok(Arc::new(store))
+    }
+}
+
+#[test]
+fn a_store_that_fails_while_copies_are_counted_leaves_the_rest_of_the_screen() {
+    let (mut uncounted, mut counted) = (0, 0);
+    for n in 1..40 {
+        let scene = Scene::new(1);
+        let engine = Engine::load(&scene.world.config, Arc::new(Failing(n)), scene.world.clock()).unwrap();
+        let status = engine.status().unwrap();
+        assert_eq!(status.jobs.len(), 1, "{n}");
+        let told = engine.todo(&status, &[]).iter().any(|what| what.contains("could not be counted"));
+        assert_eq!(told, status.copies_problem.is_some(), "{n}");
+        uncounted += usize::from(told);
+        if status.copies.is_some() {
+            counted = n;
+            break;
+        }
+    }
+    assert!(uncounted > 0 && counted > 0, "{uncounted} times it struck in the count, {counted}");
 }

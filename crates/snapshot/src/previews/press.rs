@@ -1,8 +1,8 @@
 //! The threads beside the walk: workers make previews, one presses them into packs, seals and puts these.
-//! In memory are a bounded queue, one photograph a worker, and one pack that is being filled.
+//! In memory are two bounded queues, one photograph a worker, and one pack that is being filled.
 
 use std::fs::File;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel as unbounded, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -64,7 +64,8 @@ pub fn channel<'scope, 'a: 'scope>(
     pressing: Pressing<'a>,
 ) -> (Press, ScopedJoinHandle<'scope, Result<Previewed, SnapshotError>>) {
     let (want, take) = sync_channel(QUEUE);
-    let (give, made) = unbounded();
+    // Bounded, too: while a pack is on a slow way nobody makes more than a few.
+    let (give, made) = sync_channel(QUEUE);
     let take = Arc::new(Mutex::new(take));
     for _ in 0..pressing.previewing.workers.max(1) {
         let (take, give, maker) = (take.clone(), give.clone(), pressing.previewing.maker);
@@ -74,7 +75,7 @@ pub fn channel<'scope, 'a: 'scope>(
     (Press(want), scope.spawn(move || press(&pressing, &made)))
 }
 
-fn work(take: &Mutex<Receiver<Wanted>>, give: &Sender<(Wanted, Made)>, maker: &dyn super::Maker) {
+fn work(take: &Mutex<Receiver<Wanted>>, give: &SyncSender<(Wanted, Made)>, maker: &dyn super::Maker) {
     loop {
         let wanted = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(wanted) = wanted else { return };

@@ -85,6 +85,7 @@ fn overview(lacking: Lacking, files: u64) -> Overview {
             month_limit: None,
             last_drill: None,
             copies: None,
+            copies_problem: None,
             is_rule_set: false,
         },
         plans: Vec::new(),
