@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::store_settings::{parse_bits, parse_bytes};
 use crate::{
-    CloudSettings, CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings, KeepSettings,
-    LogSettings, MirrorSettings, NotifySettings, PreviewSettings, PruneSettings, SafeSettings, ServeSettings,
-    StoreSettings, job_settings, notify_settings,
+    CloudSettings, CopiesSettings, DaemonSettings, EngineError, HookSettings, IngestSettings, JobSettings,
+    KeepSettings, LogSettings, MirrorSettings, NotifySettings, PreviewSettings, PruneSettings, SafeSettings,
+    ServeSettings, StoreSettings, job_settings, notify_settings,
 };
 
 /// The configuration file.

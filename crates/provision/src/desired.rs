@@ -132,7 +132,7 @@ impl Desired {
     /// The ARN of an identity, a user's or a role's.
     pub fn identity_arn(&self, identity: &Identity) -> String {
         match &identity.form {
-            Form::User { .. } => self.user_arn(&identity.path, &identity.name),
+            Form::User => self.user_arn(&identity.path, &identity.name),
             Form::Role { .. } => self.role_arn(&identity.path, &identity.name),
         }
     }

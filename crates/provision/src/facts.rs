@@ -66,10 +66,12 @@ pub fn observe(
         if want.item.aspect == Aspect::Itself && state.is_none() {
             absent.insert(thing.clone());
         }
-        if purpose == Purpose::Destroy && want.item.aspect == Aspect::Itself && state.is_some() {
-            if let Thing::Bucket(_) | Thing::Vault(_) = thing {
-                facts.contents.insert(thing.clone(), cloud.contents(thing)?);
-            }
+        if purpose == Purpose::Destroy
+            && want.item.aspect == Aspect::Itself
+            && state.is_some()
+            && let Thing::Bucket(_) | Thing::Vault(_) = thing
+        {
+            facts.contents.insert(thing.clone(), cloud.contents(thing)?);
         }
         facts.states.insert(want.item, state);
     }

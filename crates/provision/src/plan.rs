@@ -110,10 +110,11 @@ pub fn plan_destroy(desired: &Desired, facts: &Facts) -> Result<Plan, ProvisionE
     let mut things: Vec<(Thing, Option<Value>)> = Vec::new();
     for want in wanted(desired) {
         let alone = matches!(want.item.thing, Thing::Budget(_));
-        if (want.item.aspect == Aspect::Itself || alone) && !things.iter().any(|(thing, _)| *thing == want.item.thing) {
-            if let Some(state) = facts.state(&want.item) {
-                things.push((want.item.thing.clone(), Some(state.clone())));
-            }
+        if (want.item.aspect == Aspect::Itself || alone)
+            && !things.iter().any(|(thing, _)| *thing == want.item.thing)
+            && let Some(state) = facts.state(&want.item)
+        {
+            things.push((want.item.thing.clone(), Some(state.clone())));
         }
     }
     things.extend(facts.strays.iter().map(|stray| (stray.clone(), None)));

@@ -79,7 +79,7 @@ fn events(desired: &Desired, list: &mut List) {
         let thing = Thing::Topic(name.clone());
         list.add(&thing, Aspect::Itself, json!({"tags": tags}), "tells people of finished thaws");
         list.add(&thing, Aspect::Tags, tags.clone(), "marks whose it is");
-        if let Some(policy) = policy::topic(desired) {
+        if let Some(policy) = reachable(desired, policy::topic(desired)) {
             list.add(&thing, Aspect::Policy, policy, "lets the bucket and the vaults publish, and nobody else");
         }
         for address in &desired.thaw_events.emails {
@@ -90,7 +90,7 @@ fn events(desired: &Desired, list: &mut List) {
         let thing = Thing::Queue(name.clone());
         list.add(&thing, Aspect::Itself, json!({"tags": tags}), "keeps the news of finished thaws until they are read");
         list.add(&thing, Aspect::Tags, tags, "marks whose it is");
-        if let Some(policy) = policy::queue(desired) {
+        if let Some(policy) = reachable(desired, policy::queue(desired)) {
             list.add(&thing, Aspect::Policy, policy, "lets the bucket send, and nobody else");
         }
     }
@@ -114,7 +114,7 @@ fn bucket_wants(desired: &Desired, bucket: &BucketDesired, list: &mut List) {
         };
         list.add(&thing, Aspect::Lock, json!({"mode": mode, "days": lock.days}), "no version goes before its days");
     }
-    if let Some(policy) = bucket_policy(desired) {
+    if let Some(policy) = reachable(desired, policy::bucket(desired)) {
         list.add(&thing, Aspect::Policy, policy, "what nobody may do, whatever his own policy says");
     }
     list.add(&thing, Aspect::Lifecycle, lifecycle(bucket), "unfinished uploads and old versions do not pile up");
@@ -143,9 +143,9 @@ fn bucket_wants(desired: &Desired, bucket: &BucketDesired, list: &mut List) {
     }
 }
 
-/// The bucket's policy; without its demand for TLS where there is none.
-fn bucket_policy(desired: &Desired) -> Option<Value> {
-    let mut policy = policy::bucket(desired)?;
+/// A policy without its demand for TLS where there is none; nothing where no more stands in it.
+fn reachable(desired: &Desired, policy: Option<Value>) -> Option<Value> {
+    let mut policy = policy?;
     if desired.transport == Transport::Plain {
         let statements = policy["Statement"].as_array_mut()?;
         statements.retain(|one| !one["Sid"].as_str().is_some_and(|sid| sid.starts_with(TLS_SID)));

@@ -1,8 +1,8 @@
 //! Which commands were asked for JSON.
 
 use super::{
-    CardCommand, Cli, CloudCommand, Command, ConfigCommand, Key, NotifyCommand, PreviewsCommand, Quote, ServeCommand, StoreCommand,
-    ThawCommand, Writer,
+    CardCommand, Cli, CloudCommand, Command, ConfigCommand, Key, NotifyCommand, PreviewsCommand, Quote, ServeCommand,
+    StoreCommand, ThawCommand, Writer,
 };
 
 impl Cli {

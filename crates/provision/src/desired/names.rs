@@ -127,6 +127,7 @@ name!(
 );
 name!(
     /// Where in a bucket a repository lies.
+    #[derive(Default)]
     KeyPrefix,
     "prefix of a repository",
     "empty, or ending in `/`, without `*`, `?`, `$` and spaces",
@@ -136,12 +137,6 @@ name!(
 impl Default for IamPath {
     fn default() -> Self {
         Self("/".into())
-    }
-}
-
-impl Default for KeyPrefix {
-    fn default() -> Self {
-        Self(String::new())
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn places(desired: &Desired) -> Places {
         }
     };
     for identity in &desired.identities {
-        let kind = if matches!(identity.form, crate::desired::Form::User { .. }) { "user" } else { "role" };
+        let kind = if matches!(identity.form, crate::desired::Form::User) { "user" } else { "role" };
         add(kind, identity.path.as_str(), identity.name.as_str());
     }
     for nas in &desired.nas {

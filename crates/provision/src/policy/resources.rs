@@ -141,7 +141,7 @@ pub fn boundary(desired: &Desired) -> Value {
 
 /// Who may take on a role.
 pub fn trust(desired: &Desired, trusted: &[String], mfa: Mfa) -> Value {
-    let root = vec![format!("arn:{}:iam::{}:root", desired.partition(), desired.account)];
+    let root = [format!("arn:{}:iam::{}:root", desired.partition(), desired.account)];
     let who = if trusted.is_empty() { &root[..] } else { trusted };
     let mut statement = json!({
         "Sid": "DarkslideTakeOn", "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "AWS": who },

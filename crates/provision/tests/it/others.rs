@@ -83,6 +83,7 @@ fn desired(cloud: &AwsCloud, n: u32) -> Desired {
     let mut desired = setup::desired();
     desired.account = cloud.caller().unwrap().account;
     desired.owner_tag = format!("setup-{n}");
+    desired.transport = darkslide_provision::desired::Transport::Plain;
     desired.vaults.clear();
     desired.retrieval = None;
     desired.budget = None;

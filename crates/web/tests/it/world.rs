@@ -118,6 +118,7 @@ impl World {
         let store = StoreSettings { endpoint: Some(self.running.url()), ..url };
         let copy = IdentityFile::parse(self.identity.text("today").as_bytes()).unwrap();
         let options = InitOptions {
+            cloud: Default::default(),
             config: self.path("darkslide.toml"),
             library: self.path("library"),
             stores: vec![store],
