@@ -11,9 +11,10 @@ use darkslide_provision::apply::Watcher;
 use darkslide_provision::desired::{AccountId, BucketDesired, IamName, Region, Transport};
 use darkslide_provision::verify::{Probe, ProbeOpener, Verified, verify};
 use darkslide_provision::{
-    Applied, CloudError, Desired, Hands, IdentityKind, KeyKeeper, Plan, Pricing, Purpose, Rotated, observe,
+    Applied, CloudError, Desired, Hands, IdentityKind, KeyKeeper, Plan, Pricing, Purpose, Rotated, Unkept, observe,
 };
 
+use crate::cloud_settings::KeyPlace;
 use crate::cloud_settings::owner_tag;
 use crate::runs::Account;
 use crate::{CloudSettings, Engine, EngineError, JobDone, StoreSettings};
@@ -180,9 +181,12 @@ impl Engine {
         CloudSetup::begin(self.cloud_opener()?, &self.settings.cloud, store, &self.settings.repository.id, prices)
     }
 
-    /// The folder for the files of keys; nothing where they are shown instead.
-    pub fn cloud_keys(&self) -> Option<PathBuf> {
-        self.settings.cloud.keys_folder().map(|folder| self.settings.resolve(&folder))
+    /// Where new keys go.
+    pub fn cloud_keys(&self) -> KeyPlace {
+        match self.settings.cloud.key_place() {
+            KeyPlace::Folder(folder) => KeyPlace::Folder(self.settings.resolve(&folder)),
+            other => other,
+        }
     }
 
     /// What shall be there, without asking anybody: of the account that the configuration names, or of
@@ -229,7 +233,8 @@ impl Engine {
         let base = access(&self.settings.cloud, Some(store))?;
         let mut out = Vec::new();
         for identity in &setup.desired.identities {
-            let file = self.cloud_keys().map(|folder| folder.join(format!("{}.credentials", identity.name)));
+            let file = self.cloud_keys();
+            let file = file.folder().map(|folder| folder.join(format!("{}.credentials", identity.name)));
             let profile = match identity.kind {
                 IdentityKind::Writer => &store.profile,
                 IdentityKind::Restorer => &store.reader_profile,
@@ -248,8 +253,8 @@ impl Engine {
     /// The check as a job: a row, a log, an event.
     pub(crate) fn cloud_verify_by_itself(&self) -> Result<JobDone, EngineError> {
         self.recorded("cloud", "cloud-verify", |_| {
-            let folder = self.cloud_keys().unwrap_or_default();
-            let found = self.cloud_verify(&darkslide_provision::KeyFiles::new(folder))?;
+            let keeper = self.cloud_keys().keeper().unwrap_or_else(|| Box::new(Unkept));
+            let found = self.cloud_verify(&*keeper)?;
             let surprises = found.surprises().count();
             let summary =
                 format!("{} lines, {surprises} surprises, {} settings drifted", found.rows.len(), found.drift.len());

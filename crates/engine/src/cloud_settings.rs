@@ -1,14 +1,14 @@
 //! `[cloud]`: what shall be in the AWS account.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use darkslide_provision::desired::{
     AccountId, Boundary, BucketDesired, BucketName, BudgetAlarm, Encryption, Form, Frequency, IamName, IamPath,
     Identity, InventoryDesired, KeyPrefix, LockDesired, LockMode, Mfa, NameError, Namespace, NasProgram, NasUser,
     OldVersions, QueueName, Region, RetrievalLimit, ThawEvents, Tiering, Transition, VaultDesired, VaultName,
 };
-use darkslide_provision::{Desired, IdentityKind};
+use darkslide_provision::{Desired, IdentityKind, KeyFiles, KeyKeeper, Keyring};
 use darkslide_words::{Money, StorageClass};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub struct CloudSettings {
     /// Whether the bucket's name is the world's or the account's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Namespace>,
-    /// Folder for the files of new keys; shown once instead where it is empty.
+    /// Folder for the files of new keys, or `keyring`; shown once instead where it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<PathBuf>,
     /// Who shall be there, as users.
@@ -71,6 +71,9 @@ pub struct CloudSettings {
     /// Days after which an old version goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_versions_days: Option<u32>,
+    /// Days after which an old version moves to DEEP_ARCHIVE before that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old_versions_archive_days: Option<u32>,
     /// Days after which an unfinished upload goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abort_uploads_days: Option<u32>,
@@ -107,6 +110,39 @@ pub struct CloudSettings {
     /// At how many percent of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alarm_percent: Option<u32>,
+}
+
+/// In the place of a folder: the system's keyring.
+const KEYRING: &str = "keyring";
+
+/// Where new keys go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// Files in a folder.
+    Folder(PathBuf),
+    /// The system's keyring.
+    Keyring,
+    /// Shown once, and kept nowhere.
+    Screen,
+}
+
+impl KeyPlace {
+    /// The folder, where it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(folder) => Some(folder),
+            Self::Keyring | Self::Screen => None,
+        }
+    }
+
+    /// Who keeps them; nothing where somebody's screen does.
+    pub fn keeper(&self) -> Option<Box<dyn KeyKeeper>> {
+        match self {
+            Self::Folder(folder) => Some(Box::new(KeyFiles::new(folder))),
+            Self::Keyring => Some(Box::new(Keyring::default())),
+            Self::Screen => None,
+        }
+    }
 }
 
 /// A permissions boundary.
@@ -185,18 +221,21 @@ pub enum NasKind {
 
 /// Days after which Object Lock's or a version's days are plainly a slip.
 const DAYS_MAX: u32 = 36_500;
+/// Days after which an old version goes.
+const OLD_VERSIONS_DAYS: u32 = 180;
 
 impl CloudSettings {
     pub(crate) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Where the keys' files go: a folder, or nothing where they are shown.
-    pub(crate) fn keys_folder(&self) -> Option<PathBuf> {
+    /// Where new keys go.
+    pub(crate) fn key_place(&self) -> KeyPlace {
         match &self.keys {
-            None => Some("cloud-keys".into()),
-            Some(folder) if folder.as_os_str().is_empty() => None,
-            Some(folder) => Some(folder.clone()),
+            None => KeyPlace::Folder("cloud-keys".into()),
+            Some(folder) if folder.as_os_str().is_empty() => KeyPlace::Screen,
+            Some(folder) if folder.as_os_str() == KEYRING => KeyPlace::Keyring,
+            Some(folder) => KeyPlace::Folder(folder.clone()),
         }
     }
 
@@ -219,10 +258,20 @@ impl CloudSettings {
             }
         }
         let lock = self.lock.as_ref().map(|lock| ("days of `lock`", lock.days));
-        let days = [("old_versions_days", self.old_versions_days), ("abort_uploads_days", self.abort_uploads_days)];
+        let days = [
+            ("old_versions_days", self.old_versions_days),
+            ("old_versions_archive_days", self.old_versions_archive_days),
+            ("abort_uploads_days", self.abort_uploads_days),
+        ];
         let given = days.into_iter().filter_map(|(key, days)| Some((key, days?)));
         if let Some((key, days)) = given.chain(lock).find(|(_, days)| !(1..=DAYS_MAX).contains(days)) {
             return told(format!("{key} = {days} is no number of days from 1 to {DAYS_MAX}"));
+        }
+        let expire = self.old_versions_days.unwrap_or(OLD_VERSIONS_DAYS);
+        if let Some(archive) = self.old_versions_archive_days.filter(|archive| *archive >= expire) {
+            return told(format!(
+                "old_versions_archive_days = {archive} has to be less than old_versions_days, which is {expire}"
+            ));
         }
         if let Some(text) = self.retrieval.as_deref().filter(|text| limit(text).is_none()) {
             return told(format!(
@@ -328,7 +377,10 @@ impl CloudSettings {
             warm_class,
             encryption: self.kms_key.clone().map_or(Encryption::S3, |key_arn| Encryption::Kms { key_arn }),
             lock: self.lock.as_ref().map(|lock| LockDesired { mode: lock.mode, days: lock.days }),
-            old_versions: OldVersions { expire_days: self.old_versions_days.unwrap_or(180), archive_days: None },
+            old_versions: OldVersions {
+                expire_days: self.old_versions_days.unwrap_or(OLD_VERSIONS_DAYS),
+                archive_days: self.old_versions_archive_days,
+            },
             abort_uploads_days: self.abort_uploads_days.unwrap_or(2),
             tiering: tiered.then(|| self.tiering.unwrap_or_default()),
             transitions: self.transitions.clone().unwrap_or_default(),
@@ -419,6 +471,7 @@ mod tests {
             ("tiering = { archive_days = 200, deep_archive_days = 180 }", "less than"),
             ("tiering = {}", "needs"),
             ("old_versions_days = 0", "old_versions_days"),
+            ("old_versions_archive_days = 180", "less than old_versions_days"),
             ("lock = { mode = \"governance\", days = 0 }", "lock"),
             ("retrieval = \"much\"", "free-tier"),
             ("users = [\"writer\"]\nroles = [\"writer\"]", "writer"),

@@ -77,9 +77,9 @@ pub use browse::{Found, Line, Recursive, SnapshotInfo};
 pub use catalogs::CatalogInfo;
 pub use check::CheckOptions;
 pub use cloud::{CloudAccess, CloudOpener, CloudSetup};
-pub use cloud_export::ExportOf;
+pub use cloud_export::{ExportOf, ExportPlace, export_for_nas};
 pub use cloud_settings::{
-    BoundarySetting, CloudSettings, InventorySetting, LockSetting, NasKind, NasSetting, VaultSetting,
+    BoundarySetting, CloudSettings, InventorySetting, KeyPlace, LockSetting, NasKind, NasSetting, VaultSetting,
 };
 pub use cold_world::{ColdWorld, Inventory};
 pub use daemon::{Daemon, Ended, Hands, INSERTION, OnlyDaemon, Order, TURN_MAX, Turn};

@@ -190,7 +190,8 @@ where
 {
     let thing = thing.to_string();
     let debug = format!("{error:?}");
-    if debug.contains("CredentialsError") || debug.contains("CredentialsNotLoaded") {
+    let no_credentials = ["CredentialsError", "CredentialsNotLoaded", "while loading credentials"];
+    if no_credentials.iter().any(|sign| debug.contains(sign)) {
         return CloudError::Setup {
             why: "no AWS credentials were found for the setup".into(),
             advice: "name a `profile` in [cloud] (see ~/.aws), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -404,7 +405,7 @@ impl Cloud for AwsCloud {
         questions: &[Question],
         policy: Option<&Value>,
     ) -> Result<Vec<Decision>, CloudError> {
-        questions.iter().map(|question| self.simulate_one(identity, question, policy)).collect()
+        self.simulate_all(identity, questions, policy)
     }
 }
 

@@ -67,7 +67,7 @@ pub enum Aspect {
     PublicAccess,
     /// A bucket's versioning.
     Versioning,
-    /// A bucket's Object Lock and default retention.
+    /// A bucket's Object Lock and default retention; a vault's lock, which is read alone.
     Lock,
     /// A bucket's default encryption.
     Encryption,

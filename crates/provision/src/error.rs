@@ -66,6 +66,14 @@ pub enum ProvisionError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// The system's keyring does not do it.
+    #[error("the keyring ({program}): {why}")]
+    Keyring {
+        /// The program that was asked.
+        program: String,
+        /// What came of it.
+        why: String,
+    },
     /// A setting is not what it was when the plan was made.
     #[error("{what} has changed since the plan was made; make the plan again and look at it")]
     Moved {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::ProvisionError;
 use crate::cloud::{Aspect, Caller, Cloud, Contents, Item, Thing};
-use crate::desired::{Desired, IamName, IamPath, MANAGED_TAG};
+use crate::desired::{Desired, IamName, IamPath, MANAGED_TAG, VaultName};
 use crate::keys::{KeyFacts, KeyKeeper};
 use crate::wanted::wanted;
 
@@ -23,6 +23,8 @@ pub struct Facts {
     pub strays: Vec<Thing>,
     /// What wanted buckets and vaults hold; read for a destroy alone.
     pub contents: BTreeMap<Thing, Contents>,
+    /// Locks of vaults that shall have one: `{"state", "policy"}`.
+    pub locks: BTreeMap<VaultName, Option<Value>>,
 }
 
 /// What a look is for.
@@ -46,8 +48,14 @@ pub fn observe(
         let (wanted, found) = (desired.account.to_string(), caller.account.to_string());
         return Err(ProvisionError::OtherAccount { wanted, found });
     }
-    let mut facts =
-        Facts { caller, states: BTreeMap::new(), keys: BTreeMap::new(), strays: Vec::new(), contents: BTreeMap::new() };
+    let mut facts = Facts {
+        caller,
+        states: BTreeMap::new(),
+        keys: BTreeMap::new(),
+        strays: Vec::new(),
+        contents: BTreeMap::new(),
+        locks: BTreeMap::new(),
+    };
     let mut absent: BTreeSet<Thing> = BTreeSet::new();
     for want in wanted(desired) {
         let thing = &want.item.thing;
@@ -74,6 +82,11 @@ pub fn observe(
             facts.contents.insert(thing.clone(), cloud.contents(thing)?);
         }
         facts.states.insert(want.item, state);
+    }
+    for vault in desired.vaults.iter().filter(|vault| vault.lock_days.is_some()) {
+        let item = Item::new(Thing::Vault(vault.name.clone()), Aspect::Lock);
+        let lock = if absent.contains(&item.thing) { None } else { read(&item, cloud)? };
+        facts.locks.insert(vault.name.clone(), lock);
     }
     facts.strays = strays(desired, cloud, &facts)?;
     Ok(facts)

@@ -15,8 +15,10 @@ use crate::desired::IamName;
 use crate::wanted::{KEY_TAG, OLD_KEY_TAG};
 
 mod file;
+mod keyring;
 
 pub use file::{KeyFiles, read_key_file};
+pub use keyring::Keyring;
 
 /// AWS's maximum for a user.
 const KEYS_MAX: usize = 2;
@@ -48,6 +50,35 @@ pub trait KeyKeeper: Send + Sync {
 
     /// Lets go of a key that AWS has deleted; another one is not touched.
     fn forget(&self, user: &IamName, key: &KeyId) -> Result<(), ProvisionError>;
+}
+
+/// Keeps nothing and takes nothing: for looking.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unkept;
+
+impl KeyKeeper for Unkept {
+    fn held(&self, _: &IamName, _: Slot) -> Result<Option<KeyId>, ProvisionError> {
+        Ok(None)
+    }
+
+    fn read(&self, _: &IamName, _: Slot) -> Result<Option<NewKey>, ProvisionError> {
+        Ok(None)
+    }
+
+    fn keep(&self, user: &IamName, _: Slot, _: &NewKey) -> Result<String, ProvisionError> {
+        Err(ProvisionError::NotConfigured {
+            what: format!("place for the key of {user}"),
+            advice: "set `keys` of [cloud] to a folder".into(),
+        })
+    }
+
+    fn promote(&self, _: &IamName) -> Result<String, ProvisionError> {
+        Ok(String::new())
+    }
+
+    fn forget(&self, _: &IamName, _: &KeyId) -> Result<(), ProvisionError> {
+        Ok(())
+    }
 }
 
 /// Tries a key out.

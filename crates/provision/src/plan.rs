@@ -10,9 +10,10 @@ use serde_json::Value;
 use crate::ProvisionError;
 use crate::cloud::{Aspect, Contents, Item, Thing};
 use crate::cost::{self, Pricing};
-use crate::desired::Desired;
+use crate::desired::{Desired, VaultDesired};
 use crate::facts::Facts;
 use crate::keys::KeyNext;
+use crate::policy;
 use crate::show;
 use crate::wanted::{Want, canonical, merged, wanted};
 
@@ -58,6 +59,8 @@ pub struct Plan {
     pub blocked: Vec<String>,
     /// What stays though it is no longer wanted, and why.
     pub remains: Vec<String>,
+    /// What no plan does, since it can never be undone, and how it is done.
+    pub by_hand: Vec<String>,
     /// What the settings themselves cost in a month, and what storage would.
     pub monthly: Quote,
 }
@@ -89,6 +92,7 @@ impl fmt::Display for Plan {
 
 /// What has to be done so that the account is as desired.
 pub fn plan(desired: &Desired, facts: &Facts, pricing: Option<&Pricing<'_>>) -> Result<Plan, ProvisionError> {
+    policy::check(desired)?;
     let wants = wanted(desired);
     let mut plan = empty(desired, cost::monthly(desired, pricing)?);
     for want in &wants {
@@ -101,6 +105,7 @@ pub fn plan(desired: &Desired, facts: &Facts, pricing: Option<&Pricing<'_>>) -> 
     for stray in &facts.strays {
         plan.steps.push(removal(stray, None, "not wanted any more"));
     }
+    plan.by_hand = desired.vaults.iter().filter_map(|vault| lock_by_hand(desired, facts, vault)).collect();
     Ok(plan)
 }
 
@@ -137,6 +142,31 @@ pub fn plan_destroy(desired: &Desired, facts: &Facts) -> Result<Plan, ProvisionE
     Ok(plan)
 }
 
+/// What is left to do about the lock of a vault.
+fn lock_by_hand(desired: &Desired, facts: &Facts, vault: &VaultDesired) -> Option<String> {
+    let (wanted, name) = (policy::vault_lock(desired, vault)?, &vault.name);
+    let days = vault.lock_days?;
+    let begin = format!("`darkslide vault lock initiate --keep-days {days} --vault {name}`");
+    let complete = format!("`darkslide vault lock complete ID --vault {name}`");
+    let Some(lock) = facts.locks.get(name).and_then(Option::as_ref) else {
+        return Some(format!("vault {name} has no lock yet: {begin}, try it, then {complete} within 24 hours"));
+    };
+    let same = canonical(&lock["policy"]) == canonical(&wanted);
+    match (lock["state"].as_str(), same) {
+        (Some("Locked"), true) => None,
+        (Some("Locked"), false) => Some(format!(
+            "vault {name} is locked by another policy for ever; correct `lock_days`, or use another vault"
+        )),
+        (_, true) => Some(format!(
+            "the lock of vault {name} lapses {} unless it is completed: {complete}",
+            lock["lapses"].as_str().unwrap_or("within 24 hours")
+        )),
+        (_, false) => Some(format!(
+            "vault {name} is being locked by another policy: `darkslide vault lock abort --vault {name}`, then {begin}"
+        )),
+    }
+}
+
 fn empty(desired: &Desired, monthly: Quote) -> Plan {
     Plan {
         account: desired.account.to_string(),
@@ -144,6 +174,7 @@ fn empty(desired: &Desired, monthly: Quote) -> Plan {
         steps: Vec::new(),
         blocked: Vec::new(),
         remains: Vec::new(),
+        by_hand: Vec::new(),
         monthly,
     }
 }

@@ -17,7 +17,7 @@ mod tests;
 use serde_json::{Value, json};
 
 pub use nas::nas;
-pub use resources::{boundary, bucket, queue, topic, trust, vault_access, vault_lock};
+pub use resources::{boundary, bucket, keep_archives, queue, topic, trust, vault_access, vault_lock};
 
 use crate::ProvisionError;
 use crate::desired::{Boundary, Desired, Form, IdentityKind};

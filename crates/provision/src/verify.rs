@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::ProvisionError;
 use crate::cloud::{Cloud, CloudError, Decision, Question};
 use crate::desired::{Desired, IdentityKind};
+use crate::matrix::{Line, lines};
 
 /// Whether an attempt is, or should be, let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -54,12 +55,16 @@ pub enum Replacing {
 pub enum Attempt {
     /// Lists the bucket.
     List,
+    /// Lists the bucket's old versions.
+    ListVersions,
+    /// Reads a setting of the bucket.
+    Look(Setting),
     /// Puts an object.
     Put {
         /// Where.
         below: String,
-        /// In which class.
-        class: StorageClass,
+        /// In which class, where it names one.
+        class: Option<StorageClass>,
         /// Whether in place of another.
         replacing: Replacing,
     },
@@ -80,19 +85,18 @@ pub enum Attempt {
     },
 }
 
-impl fmt::Display for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::List => f.write_str("list"),
-            Self::Put { below, class, replacing: Replacing::Never } => write!(f, "put below {below} as {class}"),
-            Self::Put { below, class, replacing: Replacing::Allowed } => {
-                write!(f, "overwrite below {below} as {class}")
-            }
-            Self::Get { below } => write!(f, "get below {below}"),
-            Self::Delete { below } => write!(f, "delete below {below}"),
-            Self::Thaw { below } => write!(f, "thaw below {below}"),
-        }
-    }
+/// A setting of a bucket that can be read without harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Setting {
+    /// Versioning.
+    Versioning,
+    /// Object Lock.
+    ObjectLock,
+    /// Lifecycle.
+    Lifecycle,
+    /// The bucket's policy.
+    Policy,
 }
 
 /// The bucket with the credentials of one identity.
@@ -188,69 +192,41 @@ impl fmt::Display for Verified {
     }
 }
 
-/// What each identity tries, and what should come of it.
-pub fn attempts(desired: &Desired, kind: IdentityKind) -> Vec<(Attempt, Outcome)> {
-    use Outcome::{Allowed, Refused};
-    let Some(bucket) = &desired.bucket else { return Vec::new() };
-    let (packs, cold) = (|| "packs/00/".to_string(), bucket.cold_class.clone());
-    let wrong = if cold == StorageClass::Standard { StorageClass::DeepArchive } else { StorageClass::Standard };
-    let put = |class: &StorageClass, replacing| Attempt::Put { below: packs(), class: class.clone(), replacing };
-    let (get, delete, thaw) =
-        (Attempt::Get { below: packs() }, Attempt::Delete { below: packs() }, Attempt::Thaw { below: packs() });
-    match kind {
-        IdentityKind::Writer => vec![
-            (Attempt::List, Allowed),
-            (put(&cold, Replacing::Never), Allowed),
-            (put(&wrong, Replacing::Never), Refused),
-            (put(&cold, Replacing::Allowed), Refused),
-            (get, Refused),
-            (Attempt::Get { below: "index/".into() }, Allowed),
-            (delete, Refused),
-            (thaw, Refused),
-        ],
-        IdentityKind::Restorer => vec![
-            (Attempt::List, Allowed),
-            (get, Allowed),
-            (thaw, Allowed),
-            (put(&cold, Replacing::Never), Refused),
-            (delete, Refused),
-        ],
-        IdentityKind::Auditor => {
-            vec![(Attempt::List, Allowed), (put(&cold, Replacing::Never), Refused), (delete, Refused), (thaw, Refused)]
-        }
-        IdentityKind::Pruner => vec![
-            (Attempt::List, Allowed),
-            (delete, Allowed),
-            (get, Refused),
-            (put(&cold, Replacing::Allowed), Refused),
-            (thaw, Refused),
-        ],
-        IdentityKind::Admin => Vec::new(),
-    }
+/// The lines that apply to a desired state, with what should come of each for an identity.
+pub fn expectations(desired: &Desired, kind: IdentityKind) -> Vec<(Line, Question, Outcome)> {
+    let expected = |line: &Line| if line.allows(kind) { Outcome::Allowed } else { Outcome::Refused };
+    lines().filter_map(|line| Some((line, line.question(desired)?, expected(&line)))).collect()
 }
 
-/// The question to the policy simulator that an attempt is.
-pub fn question(desired: &Desired, attempt: &Attempt) -> Option<Question> {
+/// How a line can be tried without harm; nothing where it cannot.
+pub fn attempt(desired: &Desired, line: &Line) -> Option<Attempt> {
     let bucket = desired.bucket.as_ref()?;
-    let object = |below: &str| desired.object_arn(bucket, &format!("{below}x"));
-    let mut context = vec![("aws:SecureTransport".to_string(), vec!["true".to_string()])];
-    let (action, resource) = match attempt {
-        Attempt::List => {
-            context.push(("s3:prefix".into(), vec![bucket.prefix.to_string()]));
-            ("s3:ListBucket", desired.bucket_arn(bucket))
-        }
-        Attempt::Put { below, class, replacing } => {
-            context.push(("s3:x-amz-storage-class".into(), vec![class.to_string()]));
-            if *replacing == Replacing::Never {
-                context.push(("s3:if-none-match".into(), vec!["*".into()]));
-            }
-            ("s3:PutObject", object(below))
-        }
-        Attempt::Get { below } => ("s3:GetObject", object(below)),
-        Attempt::Delete { below } => ("s3:DeleteObject", object(below)),
-        Attempt::Thaw { below } => ("s3:RestoreObject", object(below)),
+    if !line.is_of_object() {
+        return match line.action {
+            "s3:ListBucket" => Some(Attempt::List),
+            "s3:ListBucketVersions" => Some(Attempt::ListVersions),
+            "s3:GetBucketVersioning" => Some(Attempt::Look(Setting::Versioning)),
+            "s3:GetBucketObjectLockConfiguration" => Some(Attempt::Look(Setting::ObjectLock)),
+            "s3:GetLifecycleConfiguration" => Some(Attempt::Look(Setting::Lifecycle)),
+            "s3:GetBucketPolicy" => Some(Attempt::Look(Setting::Policy)),
+            _ => None,
+        };
+    }
+    // Names of which there is but one are read alone: something lies there.
+    let (below, is_folder) = match line.on.rsplit_once('/') {
+        Some((folder, _)) => (format!("{folder}/"), true),
+        None => (line.on.to_string(), line.on == "elsewhere"),
     };
-    Some(Question { action: action.into(), resource, context })
+    match line.action {
+        "s3:GetObject" => Some(Attempt::Get { below }),
+        "s3:PutObject" if is_folder => {
+            let replacing = if line.is_new() { Replacing::Never } else { Replacing::Allowed };
+            Some(Attempt::Put { below, class: line.class(bucket), replacing })
+        }
+        "s3:DeleteObject" if is_folder => Some(Attempt::Delete { below }),
+        "s3:RestoreObject" if is_folder => Some(Attempt::Thaw { below }),
+        _ => None,
+    }
 }
 
 /// Asks the simulator, then tries.
@@ -258,36 +234,30 @@ pub fn verify(desired: &Desired, cloud: &dyn Cloud, probes: &dyn ProbeOpener) ->
     let mut out = Verified::default();
     for identity in &desired.identities {
         let kind = identity.kind;
-        let attempts = attempts(desired, kind);
-        if attempts.is_empty() {
-            continue;
-        }
+        let expectations = expectations(desired, kind);
         let probe = probes.open(kind)?;
         if probe.is_none() {
             out.left_out.push(format!("tries as the {kind}: this machine holds no credentials of it"));
         }
-        let arn = desired.identity_arn(identity);
-        let mut simulator = true;
-        for (attempt, expected) in attempts {
-            let question = question(desired, &attempt).filter(|_| simulator);
-            let simulated = match question.map(|question| cloud.simulate(&arn, &[question], None)) {
-                None => None,
-                Some(Ok(answers)) => answers.first().copied().map(Outcome::from),
-                Some(Err(error)) => {
-                    simulator = false;
-                    out.left_out.push(format!("the policy simulator, for the {kind}: {error}"));
-                    None
-                }
-            };
-            let tried = match probe.as_ref().map(|probe| probe.attempt(&attempt)) {
+        let questions: Vec<Question> = expectations.iter().map(|(_, question, _)| question.clone()).collect();
+        let simulated = match cloud.simulate(&desired.identity_arn(identity), &questions, None) {
+            Ok(answers) => answers.into_iter().map(|answer| Some(Outcome::from(answer))).collect(),
+            Err(error) => {
+                out.left_out.push(format!("the policy simulator, for the {kind}: {error}"));
+                vec![None; questions.len()]
+            }
+        };
+        for ((line, _, expected), simulated) in expectations.into_iter().zip(simulated) {
+            let attempt = probe.as_ref().zip(attempt(desired, &line));
+            let tried = match attempt.map(|(probe, attempt)| probe.attempt(&attempt)) {
                 None => None,
                 Some(Ok(outcome)) => Some(outcome),
                 Some(Err(error)) => {
-                    out.left_out.push(format!("{attempt}, as the {kind}: {error}"));
+                    out.left_out.push(format!("{line}, as the {kind}: {error}"));
                     None
                 }
             };
-            out.rows.push(Row { identity: kind, what: attempt.to_string(), expected, simulated, tried });
+            out.rows.push(Row { identity: kind, what: line.to_string(), expected, simulated, tried });
         }
     }
     Ok(out)

@@ -54,6 +54,12 @@ pub struct CloudExport {
     /// The bucket of Hyper Backup
     #[arg(long, value_name = "NAME", required_if_eq("program", "hyper-backup"), requires = "program")]
     pub bucket: Option<String>,
+    /// The account's number, where no configuration tells it
+    #[arg(long, value_name = "NUMBER", requires = "program")]
+    pub account: Option<String>,
+    /// The region, likewise
+    #[arg(long, value_name = "REGION", requires = "program")]
+    pub region: Option<String>,
     /// The folder for the files; none of them may be there
     #[arg(long, value_name = "FOLDER", required_unless_present = "json")]
     pub to: Option<PathBuf>,

@@ -248,17 +248,21 @@ pub enum LockCommand {
     /// Begin it: it can be tried for 24 hours, and given up
     Initiate {
         /// A file with the policy as JSON
-        file: PathBuf,
+        #[arg(required_unless_present = "keep_days", conflicts_with = "keep_days")]
+        file: Option<PathBuf>,
+        /// In its place: nobody deletes an archive that is younger than so many days
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36500))]
+        keep_days: Option<u32>,
         #[command(flatten)]
         json: Json,
     },
-    /// Make it stay for ever
+    /// Make it stay for ever: asks for the vault's name, typed out
     Complete {
         /// The lock's id, as `initiate` told it; after `--` where it begins with a hyphen
         id: String,
-        /// Do it without asking
-        #[arg(long)]
-        yes: bool,
+        /// The vault's name, typed out, where nobody can be asked
+        #[arg(long, value_name = "NAME")]
+        i_mean: Option<String>,
     },
     /// Give up one that is not complete
     Abort,

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use darkslide_engine::Engine;
 use darkslide_engine::provision::apply::Watcher;
-use darkslide_engine::provision::{Applied, KeyFiles, KeyKeeper, Plan, Step};
+use darkslide_engine::provision::{Applied, KeyKeeper, Plan, Step};
+use darkslide_engine::{Engine, KeyPlace};
 use serde_json::json;
 
 use crate::args::{CloudApply, CloudCommand, CloudRotate, Json};
@@ -15,27 +15,25 @@ use crate::{confirm, wiring};
 
 /// Runs `cloud`.
 pub fn cloud(config: Option<PathBuf>, command: CloudCommand) -> Result<Exit> {
-    let engine = wiring::engine(config)?;
+    let engine = || wiring::engine(config.clone());
     match command {
-        CloudCommand::Plan(json) => plan(&engine, &json),
-        CloudCommand::Apply(args) => apply(&engine, &args),
-        CloudCommand::Destroy(args) => destroy(&engine, &args),
-        CloudCommand::Rotate(args) => rotate(&engine, &args),
-        CloudCommand::Verify(json) => verify(&engine, &json),
-        CloudCommand::Export(args) => super::cloud_export::export(&engine, &args),
+        CloudCommand::Plan(json) => plan(&engine()?, &json),
+        CloudCommand::Apply(args) => apply(&engine()?, &args),
+        CloudCommand::Destroy(args) => destroy(&engine()?, &args),
+        CloudCommand::Rotate(args) => rotate(&engine()?, &args),
+        CloudCommand::Verify(json) => verify(&engine()?, &json),
+        // It can do without a configuration.
+        CloudCommand::Export(args) => super::cloud_export::export(config, &args),
     }
 }
 
 /// Where new keys go.
-pub fn keeper(folder: Option<PathBuf>) -> Box<dyn KeyKeeper> {
-    match folder {
-        Some(folder) => Box::new(KeyFiles::new(folder)),
-        None => Box::new(ShownKeys),
-    }
+fn keeper(place: &KeyPlace) -> Box<dyn KeyKeeper> {
+    place.keeper().unwrap_or_else(|| Box::new(ShownKeys))
 }
 
 fn plan(engine: &Engine, json: &Json) -> Result<Exit> {
-    let plan = engine.cloud()?.plan(&*keeper(engine.cloud_keys()))?;
+    let plan = engine.cloud()?.plan(&*keeper(&engine.cloud_keys()))?;
     match json.json {
         true => output::value(&serde_json::to_value(&plan)?),
         false => output::line(plan.to_string().trim_end()),
@@ -44,7 +42,7 @@ fn plan(engine: &Engine, json: &Json) -> Result<Exit> {
 }
 
 fn apply(engine: &Engine, args: &CloudApply) -> Result<Exit> {
-    let (setup, keeper) = (engine.cloud()?, keeper(engine.cloud_keys()));
+    let (setup, keeper) = (engine.cloud()?, keeper(&engine.cloud_keys()));
     let plan = setup.plan(&*keeper)?;
     if !agreed(&plan, args)? {
         return Ok(Exit::Refused);
@@ -57,7 +55,7 @@ fn apply(engine: &Engine, args: &CloudApply) -> Result<Exit> {
 }
 
 fn destroy(engine: &Engine, args: &CloudApply) -> Result<Exit> {
-    let (setup, keeper) = (engine.cloud()?, keeper(engine.cloud_keys()));
+    let (setup, keeper) = (engine.cloud()?, keeper(&engine.cloud_keys()));
     let plan = setup.plan_destroy(&*keeper)?;
     if !agreed(&plan, args)? {
         return Ok(Exit::Refused);
@@ -95,11 +93,17 @@ pub fn tell(done: &Applied, left: &[String], as_json: bool) {
     for (user, place) in &done.keys {
         output::line(format_args!("the key of {user}: {place}"));
     }
+    if !done.keys.is_empty() {
+        output::line(
+            "Keep on this machine the writer's alone. Carry each of the others to where it is used: append its file to \
+             ~/.aws/credentials there, and name it in the [[store]] as reader_profile, auditor_profile or pruner_profile.",
+        );
+    }
     left.iter().for_each(|what| output::line(format_args!("left: {what}")));
 }
 
 fn rotate(engine: &Engine, args: &CloudRotate) -> Result<Exit> {
-    let done = engine.cloud()?.rotate(&args.who, &*keeper(engine.cloud_keys()))?;
+    let done = engine.cloud()?.rotate(&args.who, &*keeper(&engine.cloud_keys()))?;
     if args.json.json {
         output::value(&serde_json::to_value(&done)?);
         return Ok(Exit::Ok);
@@ -113,7 +117,7 @@ fn rotate(engine: &Engine, args: &CloudRotate) -> Result<Exit> {
 }
 
 fn verify(engine: &Engine, json: &Json) -> Result<Exit> {
-    let found = engine.cloud_verify(&*keeper(engine.cloud_keys()))?;
+    let found = engine.cloud_verify(&*keeper(&engine.cloud_keys()))?;
     match json.json {
         true => output::value(&json!({"good": found.is_good(), "matrix": found})),
         false => output::line(found.to_string().trim_end()),

@@ -2,24 +2,35 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use darkslide_engine::provision::desired::{BucketName, NasProgram, VaultName};
+use darkslide_engine::provision::desired::{AccountId, BucketName, NasProgram, Region, VaultName};
 use darkslide_engine::provision::export::{Export, Format};
-use darkslide_engine::{Engine, ExportOf};
+use darkslide_engine::{ExportOf, ExportPlace, export_for_nas};
 
 use crate::args::{CloudExport, ExportFormat, ExportProgram};
 use crate::output::{self, Exit};
+use crate::wiring;
 
 /// Runs `cloud export`.
-pub fn export(engine: &Engine, args: &CloudExport) -> Result<Exit> {
+pub fn export(config: Option<PathBuf>, args: &CloudExport) -> Result<Exit> {
     let format = match args.format {
         ExportFormat::Terraform => Format::Terraform,
         ExportFormat::Cloudformation => Format::CloudFormation,
         ExportFormat::Policy => Format::Policy,
     };
-    let found = engine.cloud_export(&what(args)?, format)?;
+    let at = ExportPlace {
+        account: args.account.clone().map(AccountId::new).transpose()?,
+        region: args.region.clone().map(Region::new).transpose()?,
+    };
+    let has_place = at.account.is_some() || at.region.is_some();
+    let found = match what(args)? {
+        ExportOf::Nas(program) if has_place || !wiring::config_path(config.clone()).exists() => {
+            export_for_nas(&program, &at, format)?
+        }
+        of => wiring::engine(config)?.cloud_export(&of, format)?,
+    };
     if let Some(folder) = &args.to {
         write(&found, folder)?;
     }

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use darkslide_engine::provision::IdentityKind;
+use darkslide_engine::provision::{IdentityKind, KeyFiles};
 use darkslide_engine::words::{Bytes, Count, StorageClass};
 use darkslide_engine::{CloudSettings, CloudSetup, PriceHolding, StoreOpener as _, StoreSettings, builtin_prices};
 
 use crate::args::Init;
-use crate::commands::cloud::{Told, keeper, tell};
+use crate::commands::cloud::{Told, tell};
 use crate::{confirm, wiring};
 
 /// Where keys go, beside the configuration.
@@ -35,17 +35,17 @@ pub fn set_up(config: &Path, args: &Init, stores: &mut [StoreSettings]) -> Resul
     let objects = Count(bytes.0.div_ceil(PACK));
     let setup = setup.holding(vec![PriceHolding { class, access: None, objects, bytes, age_days: None }]);
     let folder = config.parent().unwrap_or(Path::new(".")).join(KEYS);
-    let keeper = keeper(Some(folder.clone()));
-    let plan = setup.plan(&*keeper)?;
+    let keeper = KeyFiles::new(&folder);
+    let plan = setup.plan(&keeper)?;
     let what = format!("{}\nThe library holds {bytes}.", plan.to_string().trim_end());
     if plan.blocked.is_empty() && !confirm::spend(&what, args.yes)? {
         return Ok(None);
     }
-    let done = setup.apply(&plan, &*keeper, &mut Told)?;
+    let done = setup.apply(&plan, &keeper, &mut Told)?;
     tell(&done, &[], false);
     let writer = setup.desired().identity(IdentityKind::Writer).context("there is no writer")?;
     // AWS takes some seconds until all its servers know a new key.
-    setup.prove(&writer.name, &*keeper)?;
+    setup.prove(&writer.name, &keeper)?;
     store.credentials = Some(std::path::absolute(folder.join(format!("{}.credentials", writer.name)))?);
     Ok(Some(settings))
 }

@@ -84,6 +84,7 @@ pub fn init(config: Option<PathBuf>, args: Init) -> Result<Exit> {
         }
         _ => Founder::Identity(keyfile::needed(&args.identity, "founding a repository")?),
     };
+    let set_up = args.cloud;
     let options = InitOptions {
         config,
         library: args.library,
@@ -93,8 +94,9 @@ pub fn init(config: Option<PathBuf>, args: Init) -> Result<Exit> {
         writer: args.writer.unwrap_or_else(wiring::host),
         pack: PackSizes { target: Bytes::mib(args.pack_size), ..PackSizes::default() },
     };
-    let others: Vec<StoreSettings> =
-        options.stores.iter().filter(|s| s.endpoint.is_some() && s.vault().is_none()).cloned().collect();
+    // A key that was made for backups writes nothing but a repository, so it cannot try a server out.
+    let may_try = |store: &&StoreSettings| store.endpoint.is_some() && store.vault().is_none();
+    let others: Vec<StoreSettings> = options.stores.iter().filter(may_try).filter(|_| !set_up).cloned().collect();
     let (_, founded) = Engine::init(options, wiring::opener(), wiring::clock(), &mut OsRng)?;
     for settings in &others {
         advise(settings);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use darkslide_engine::provision::policy::keep_archives;
 use darkslide_engine::vault::{EVENTS, InventoryState, Job, Notifications, Reconciled, RetrievalPolicy, VaultInfo};
 use darkslide_engine::words::{Bytes, Money, Tier};
 use darkslide_engine::{Engine, OpenVault, StoreSettings, parse_bytes, short, visit_vault};
@@ -403,18 +404,33 @@ fn lock(at: &At, command: LockCommand) -> Result<Exit> {
             }
             (None, false) => output::line("it has none"),
         },
-        LockCommand::Initiate { file, json } => {
-            let id = vault.initiate_lock(&read_policy(&file)?)?;
+        LockCommand::Initiate { file, keep_days, json } => {
+            let policy = match (&file, keep_days) {
+                (Some(file), _) => read_policy(file)?,
+                (None, days) => {
+                    let name = at.settings.vault().unwrap_or_default();
+                    let arn = vault.vaults()?.into_iter().find(|found| found.name == name).map(|found| found.arn);
+                    let arn = arn.with_context(|| format!("there is no vault {name} here"))?;
+                    keep_archives(&arn, days.unwrap_or_default()).to_string()
+                }
+            };
+            let id = vault.initiate_lock(&policy)?;
             match json.json {
                 true => output::value(&json!({"lock": id})),
                 false => output::line(&id),
             }
             eprintln!(
-                "Try it now: it lapses in 24 hours. `darkslide vault lock complete {id}` makes it stay for ever."
+                "It holds from now on, so try it: it lapses in 24 hours. `darkslide vault lock complete -- {id}` makes it \
+                 stay for ever, `darkslide vault lock abort` ends it."
             );
         }
-        LockCommand::Complete { id, yes } => {
-            if !confirm::spend("A lock that is complete can never be changed or removed, by nobody.", yes)? {
+        LockCommand::Complete { id, i_mean } => {
+            let name = at.settings.vault().unwrap_or_default();
+            let policy = vault.lock()?.map(|lock| lock.policy).unwrap_or_default();
+            let what = format!(
+                "{policy}\nA lock that is complete can never be changed or removed, by nobody, while the vault exists."
+            );
+            if !confirm::typed(&what, "the vault's name", name, i_mean.as_deref())? {
                 return Ok(Exit::Refused);
             }
             vault.complete_lock(&id)?;

@@ -76,6 +76,16 @@ fn a_vault_is_looked_at_and_set_up() {
     fs::write(site.world.path("bad.json"), "{").unwrap();
     site.run("vault policy set bad.json").exits(1).says("no JSON");
     site.run("vault lock show").exits(0).says("it has none");
+    site.run("vault lock initiate").exits(2);
+    let id = site.json("vault lock initiate --keep-days 365")["lock"].as_str().unwrap().to_string();
+    site.run("vault lock show").exits(0).says("InProgress").says("ArchiveAgeInDays");
+    site.run(&format!("vault lock complete -- {id}")).exits(1).says("--i-mean");
+    site.run(&format!("vault lock complete --i-mean photo -- {id}")).exits(5).says("nothing was done");
+    site.run("vault lock abort").exits(0);
+    let id = site.json("vault lock initiate --keep-days 365")["lock"].as_str().unwrap().to_string();
+    site.run(&format!("vault lock complete --i-mean photos -- {id}")).exits(0).says("never be changed");
+    site.run("vault lock show").exits(0).says("Locked");
+    site.run("vault lock abort").exits(1);
     site.run("vault notify show").exits(0).says("nobody");
     site.run("vault notify set --topic arn:aws:sns:us-east-1:1:x --event Never")
         .exits(1)

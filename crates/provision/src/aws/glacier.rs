@@ -39,6 +39,14 @@ impl AwsCloud {
                     .and_then(|answer| answer.vault_notification_config)
                     .map(|found| json!({"topic": found.sns_topic, "events": found.events.unwrap_or_default()}))
             }
+            Aspect::Lock => {
+                let asked = glacier.get_vault_lock().account_id(OWN).vault_name(name).send();
+                let answer = absent(self.ask("GetVaultLock", item, asked), NOT_THERE)?;
+                answer.and_then(|answer| {
+                    let (state, lapses) = (answer.state?, answer.expiration_date);
+                    Some(json!({"state": state, "lapses": lapses, "policy": document(&answer.policy?)}))
+                })
+            }
             _ => return Err(foreign("Read", item)),
         })
     }

@@ -301,12 +301,39 @@ impl AwsCloud {
         gone(self.ask("DeleteAccessKey", user, deleted), NOT_THERE)
     }
 
-    pub(super) fn simulate_one(
+    /// Questions that differ in their action alone go in one call.
+    pub(super) fn simulate_all(
+        &self,
+        identity: &str,
+        questions: &[Question],
+        policy: Option<&Value>,
+    ) -> Result<Vec<Decision>, CloudError> {
+        let mut decided: Vec<Option<Decision>> = vec![None; questions.len()];
+        for n in 0..questions.len() {
+            if decided[n].is_some() {
+                continue;
+            }
+            let like = |one: &usize| {
+                let (one, first) = (&questions[*one], &questions[n]);
+                one.resource == first.resource && one.context == first.context
+            };
+            let together: Vec<usize> = (n..questions.len()).filter(like).collect();
+            let actions: Vec<String> = together.iter().map(|one| questions[*one].action.clone()).collect();
+            let answers = self.simulate_group(identity, &questions[n], &actions, policy)?;
+            for (one, answer) in together.into_iter().zip(answers) {
+                decided[one] = Some(answer);
+            }
+        }
+        Ok(decided.into_iter().flatten().collect())
+    }
+
+    fn simulate_group(
         &self,
         identity: &str,
         question: &Question,
+        actions: &[String],
         policy: Option<&Value>,
-    ) -> Result<Decision, CloudError> {
+    ) -> Result<Vec<Decision>, CloudError> {
         let call = "SimulatePrincipalPolicy";
         let context = question.context.iter().map(|(key, values)| {
             ContextEntry::builder()
@@ -319,21 +346,26 @@ impl AwsCloud {
             .iam
             .simulate_principal_policy()
             .policy_source_arn(identity)
-            .action_names(&question.action)
+            .set_action_names(Some(actions.to_vec()))
             .resource_arns(&question.resource)
             .set_context_entries(Some(context.collect()))
             .set_resource_policy(policy.map(Value::to_string))
             .set_caller_arn(policy.map(|_| identity.to_string()));
-        let answer = self.ask(call, &question.action, asked.send())?;
-        let result = answer.evaluation_results().first().ok_or_else(|| unfit(call, &question.action, "no result"))?;
-        let decision = match result.resource_specific_results().first() {
-            Some(specific) => specific.eval_resource_decision(),
-            None => result.eval_decision(),
+        let answer = self.ask(call, &question.resource, asked.send())?;
+        let decision = |action: &String| {
+            let results = answer.evaluation_results();
+            let result = results.iter().find(|result| result.eval_action_name().eq_ignore_ascii_case(action))?;
+            let decision = match result.resource_specific_results().first() {
+                Some(specific) => specific.eval_resource_decision(),
+                None => result.eval_decision(),
+            };
+            Some(match decision {
+                PolicyEvaluationDecisionType::Allowed => Decision::Allowed,
+                _ => Decision::Denied,
+            })
         };
-        Ok(match decision {
-            PolicyEvaluationDecisionType::Allowed => Decision::Allowed,
-            _ => Decision::Denied,
-        })
+        let found = actions.iter().map(|action| decision(action).ok_or_else(|| unfit(call, action, "no result")));
+        found.collect()
     }
 }
 

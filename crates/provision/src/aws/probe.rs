@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** nothing is written, replaced or deleted, whether an attempt is allowed or not: a PUT
 //! carries a checksum that cannot be right, a DELETE a condition that cannot hold, and each goes to a
-//! name under which nothing lies.
+//! name under which nothing lies. Only a GET may meet something, and then reads one byte of it.
 
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{GlacierJobParameters, RestoreRequest, StorageClass, Tier};
@@ -10,7 +10,7 @@ use aws_sdk_s3::types::{GlacierJobParameters, RestoreRequest, StorageClass, Tier
 use super::{AwsCloud, AwsSettings};
 use crate::cloud::CloudError;
 use crate::desired::{BucketName, KeyPrefix, Region};
-use crate::verify::{Attempt, Outcome, Probe, Replacing};
+use crate::verify::{Attempt, Outcome, Probe, Replacing, Setting};
 
 /// Whose MD5 is not that of any body that is sent.
 const WRONG_MD5: &str = "AAAAAAAAAAAAAAAAAAAAAA==";
@@ -26,6 +26,10 @@ const AFTER_THE_GATE: &[&str] = &[
     "PreconditionFailed",
     "ConditionalRequestConflict",
     "InvalidObjectState",
+    "InvalidRange",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchBucketPolicy",
+    "ObjectLockConfigurationNotFoundError",
 ];
 const REFUSED: &[&str] = &["AccessDenied", "Forbidden", "HTTP 403"];
 
@@ -49,8 +53,33 @@ impl ProbeBucket {
         Ok(Self { cloud, bucket: bucket.clone(), prefix: prefix.clone() })
     }
 
+    /// A name in a folder under which nothing lies; a whole name as it is.
     fn key(&self, below: &str) -> String {
-        format!("{}{below}darkslide-verify-nothing-lies-here", self.prefix)
+        let nothing =
+            if below.ends_with('/') || below == "elsewhere" { "darkslide-verify-nothing-lies-here" } else { "" };
+        format!("{}{below}{nothing}", self.prefix)
+    }
+
+    fn look(&self, setting: Setting) -> Result<(), CloudError> {
+        let (s3, bucket) = (&self.cloud.s3, self.bucket.as_str());
+        match setting {
+            Setting::Versioning => {
+                let asked = s3.get_bucket_versioning().bucket(bucket).send();
+                self.cloud.ask("GetBucketVersioning", &self.bucket, asked).map(|_| ())
+            }
+            Setting::ObjectLock => {
+                let asked = s3.get_object_lock_configuration().bucket(bucket).send();
+                self.cloud.ask("GetObjectLockConfiguration", &self.bucket, asked).map(|_| ())
+            }
+            Setting::Lifecycle => {
+                let asked = s3.get_bucket_lifecycle_configuration().bucket(bucket).send();
+                self.cloud.ask("GetBucketLifecycleConfiguration", &self.bucket, asked).map(|_| ())
+            }
+            Setting::Policy => {
+                let asked = s3.get_bucket_policy().bucket(bucket).send();
+                self.cloud.ask("GetBucketPolicy", &self.bucket, asked).map(|_| ())
+            }
+        }
     }
 }
 
@@ -63,9 +92,14 @@ impl Probe for ProbeBucket {
                 let listed = s3.list_objects_v2().bucket(bucket).prefix(prefix).max_keys(1).send();
                 self.cloud.ask("ListObjectsV2", &self.bucket, listed).map(|_| ())
             }
+            Attempt::ListVersions => {
+                let listed = s3.list_object_versions().bucket(bucket).prefix(self.prefix.as_str()).max_keys(1).send();
+                self.cloud.ask("ListObjectVersions", &self.bucket, listed).map(|_| ())
+            }
+            Attempt::Look(setting) => self.look(*setting),
             Attempt::Put { below, class, replacing } => {
                 let put = s3.put_object().bucket(bucket).key(self.key(below)).content_md5(WRONG_MD5);
-                let put = put.storage_class(StorageClass::from(class.as_str()));
+                let put = put.set_storage_class(class.as_ref().map(|class| StorageClass::from(class.as_str())));
                 let put = match replacing {
                     Replacing::Never => put.if_none_match("*"),
                     Replacing::Allowed => put,
@@ -74,7 +108,7 @@ impl Probe for ProbeBucket {
                 self.cloud.ask("PutObject", &self.bucket, sent).map(|_| ())
             }
             Attempt::Get { below } => {
-                let got = s3.get_object().bucket(bucket).key(self.key(below)).send();
+                let got = s3.get_object().bucket(bucket).key(self.key(below)).range("bytes=0-0").send();
                 self.cloud.ask("GetObject", &self.bucket, got).map(|_| ())
             }
             Attempt::Delete { below } => {

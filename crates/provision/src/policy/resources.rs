@@ -154,18 +154,19 @@ pub fn trust(desired: &Desired, trusted: &[String], mfa: Mfa) -> Value {
 
 /// The access policy of a vault that keeps its archives for so many days, whoever asks.
 pub fn vault_access(desired: &Desired, vault: &VaultDesired) -> Option<Value> {
-    vault.keep_days.map(|days| keep(desired, vault, days))
+    vault.keep_days.map(|days| keep_archives(&desired.vault_arn(&vault.name), days))
 }
 
 /// The lock of a vault: as its access policy, and never to be changed again.
 pub fn vault_lock(desired: &Desired, vault: &VaultDesired) -> Option<Value> {
-    vault.lock_days.map(|days| keep(desired, vault, days))
+    vault.lock_days.map(|days| keep_archives(&desired.vault_arn(&vault.name), days))
 }
 
-fn keep(desired: &Desired, vault: &VaultDesired, days: u32) -> Value {
+/// Keeps the archives of a vault, by its ARN, for so many days.
+pub fn keep_archives(vault: &str, days: u32) -> Value {
     of(vec![json!({
         "Sid": "DarkslideKeep", "Effect": "Deny", "Principal": "*", "Action": "glacier:DeleteArchive",
-        "Resource": desired.vault_arn(&vault.name),
+        "Resource": vault,
         "Condition": { "NumericLessThan": { "glacier:ArchiveAgeInDays": days.to_string() } },
     })])
 }

@@ -8,6 +8,21 @@ use crate::doing::Account;
 use crate::table::{desired, documents, rows};
 
 #[test]
+fn the_matrix_that_is_verified_is_the_table() {
+    let (page, matrix) = (rows(), darkslide_provision::matrix::lines().collect::<Vec<_>>());
+    assert_eq!(page.len(), matrix.len());
+    for (row, line) in page.iter().zip(&matrix) {
+        assert_eq!(
+            (row.action.as_str(), row.on.as_str(), row.with.join(", ").as_str()),
+            (line.action, line.on, line.with)
+        );
+        for (kind, allowed) in &row.allowed {
+            assert_eq!(line.allows(*kind), *allowed, "{kind}: {line}");
+        }
+    }
+}
+
+#[test]
 fn every_row_is_decided_as_the_table_says() {
     let desired = desired();
     let bucket = policy::bucket(&desired).unwrap().to_string();

@@ -12,5 +12,6 @@ mod others;
 mod plans;
 mod rotation;
 mod setup;
+mod simulated;
 mod table;
 mod verifying;

@@ -1,8 +1,9 @@
 //! What a plan says: creations, drift, what belongs to others, what is in the way.
 
 use darkslide_provision::cloud::{Aspect, Item, Thing};
+use darkslide_provision::desired::BucketName;
 use darkslide_provision::model::ModelCloud;
-use darkslide_provision::{Act, ProvisionError};
+use darkslide_provision::{Act, Cloud as _, ProvisionError};
 use serde_json::{Value, json};
 
 use crate::setup::{account, applied, bucket, desired, name, planned};
@@ -198,4 +199,40 @@ fn a_server_without_tls_is_not_asked_to_insist_on_it() {
     assert!(tls(&planned(&wanted, &cloud, folder.path()).unwrap()));
     wanted.transport = Transport::Plain;
     assert!(!tls(&planned(&wanted, &cloud, folder.path()).unwrap()));
+}
+
+#[test]
+fn a_lock_is_made_by_hand_and_the_plan_says_how() {
+    let (cloud, folder) = (ModelCloud::new(account()), tempfile::tempdir().unwrap());
+    let mut wanted = desired();
+    wanted.vaults[0].lock_days = Some(365);
+    let by_hand = |cloud: &ModelCloud| planned(&wanted, cloud, folder.path()).unwrap().by_hand;
+    assert!(by_hand(&cloud)[0].contains("lock initiate --keep-days 365 --vault old"), "{:?}", by_hand(&cloud));
+    applied(&wanted, &cloud, folder.path()).unwrap();
+    let lock = Item::new(Thing::Vault(wanted.vaults[0].name.clone()), Aspect::Lock);
+    let policy = darkslide_provision::policy::vault_lock(&wanted, &wanted.vaults[0]).unwrap();
+    for (state, policy, told) in [
+        ("InProgress", policy.clone(), Some("lock complete")),
+        ("InProgress", json!({}), Some("lock abort")),
+        ("Locked", json!({}), Some("for ever")),
+        ("Locked", policy, None),
+    ] {
+        cloud.write(&lock, &json!({"state": state, "policy": policy})).unwrap();
+        let said = by_hand(&cloud);
+        match told {
+            Some(told) => assert!(said[0].contains(told), "{said:?}"),
+            None => assert!(said.is_empty(), "{said:?}"),
+        }
+    }
+    // It is no step of a plan.
+    assert!(planned(&wanted, &cloud, folder.path()).unwrap().is_empty());
+}
+
+#[test]
+fn what_does_not_fit_into_a_user_is_refused_by_the_plan() {
+    let (cloud, folder) = (ModelCloud::new(account()), tempfile::tempdir().unwrap());
+    let mut wanted = desired();
+    wanted.bucket.as_mut().unwrap().name = BucketName::new("b".repeat(63)).unwrap();
+    let error = planned(&wanted, &cloud, folder.path()).unwrap_err().to_string();
+    assert!(error.contains("characters") && error.contains("make it a role"), "{error}");
 }

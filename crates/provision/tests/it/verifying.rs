@@ -1,16 +1,16 @@
 //! The matrix: a surprise by the simulator or by trying is one, and what was not looked at is said.
 
+use darkslide_provision::IdentityKind;
 use darkslide_provision::cloud::{CloudError, Decision, Question};
 use darkslide_provision::model::ModelCloud;
-use darkslide_provision::verify::{Attempt, Outcome, Probe, ProbeOpener, attempts, question, verify};
-use darkslide_provision::{Desired, IdentityKind};
+use darkslide_provision::verify::{Attempt, Outcome, Probe, ProbeOpener, attempt, expectations, verify};
 
 use crate::setup::{account, desired};
 
 /// Refuses and allows as it should, but for one attempt.
 struct As {
-    kind: IdentityKind,
-    desired: Desired,
+    /// What comes of each attempt.
+    all: Vec<(Attempt, Outcome)>,
     but: Option<Attempt>,
 }
 
@@ -22,10 +22,9 @@ fn other(outcome: Outcome) -> Outcome {
 }
 
 impl Probe for As {
-    fn attempt(&self, attempt: &Attempt) -> Result<Outcome, CloudError> {
-        let all = attempts(&self.desired, self.kind);
-        let expected = all.into_iter().find(|(one, _)| one == attempt).unwrap().1;
-        Ok(if self.but.as_ref() == Some(attempt) { other(expected) } else { expected })
+    fn attempt(&self, asked: &Attempt) -> Result<Outcome, CloudError> {
+        let expected = self.all.iter().find(|(attempt, _)| attempt == asked).unwrap().1;
+        Ok(if self.but.as_ref() == Some(asked) { other(expected) } else { expected })
     }
 }
 
@@ -37,19 +36,30 @@ struct Opener {
 impl ProbeOpener for Opener {
     fn open(&self, kind: IdentityKind) -> Result<Option<Box<dyn Probe>>, CloudError> {
         let but = self.but.clone().filter(|(own, _)| *own == kind).map(|(_, attempt)| attempt);
-        Ok(self.kinds.contains(&kind).then(|| Box::new(As { kind, desired: desired(), but }) as Box<dyn Probe>))
+        let desired = desired();
+        let all = expectations(&desired, kind).into_iter();
+        let all = all.filter_map(|(line, _, expected)| Some((attempt(&desired, &line)?, expected))).collect();
+        Ok(self.kinds.contains(&kind).then(|| Box::new(As { all, but }) as Box<dyn Probe>))
     }
 }
 
-/// A simulator that says what should be, but for one action of one identity.
-fn cloud(but: Option<(IdentityKind, Attempt)>) -> ModelCloud {
+/// A simulator that says what should be, but for one question about one identity.
+fn cloud(but: Option<(IdentityKind, Question)>) -> ModelCloud {
+    let desired = desired();
+    type Known = (IdentityKind, String, Vec<(Question, Outcome)>);
+    let known: Vec<Known> = desired
+        .identities
+        .iter()
+        .map(|identity| {
+            let all =
+                expectations(&desired, identity.kind).into_iter().map(|(_, question, expected)| (question, expected));
+            (identity.kind, desired.identity_arn(identity), all.collect())
+        })
+        .collect();
     let simulator = move |arn: &str, asked: &Question| {
-        let desired = desired();
-        let identity = desired.identities.iter().find(|one| desired.identity_arn(one) == arn).unwrap();
-        let all = attempts(&desired, identity.kind);
-        let (attempt, expected) =
-            all.into_iter().find(|(one, _)| question(&desired, one).as_ref() == Some(asked)).unwrap();
-        let turned = but.as_ref() == Some(&(identity.kind, attempt));
+        let (kind, _, all) = known.iter().find(|(_, own, _)| own == arn).unwrap();
+        let expected = all.iter().find(|(question, _)| question == asked).unwrap().1;
+        let turned = but.as_ref().is_some_and(|(own, question)| own == kind && question == asked);
         match if turned { other(expected) } else { expected } {
             Outcome::Allowed => Decision::Allowed,
             Outcome::Refused => Decision::Denied,
@@ -63,15 +73,22 @@ fn every_line_of_the_matrix_can_surprise_in_either_way() {
     let desired = desired();
     let kinds = IdentityKind::ALL.to_vec();
     let good = verify(&desired, &cloud(None), &Opener { kinds: kinds.clone(), but: None }).unwrap();
-    assert!(good.is_good() && good.rows.len() > 15, "{good}");
-    for kind in kinds.iter().copied() {
-        for (attempt, _) in attempts(&desired, kind) {
-            let but = Some((kind, attempt.clone()));
-            let tried = verify(&desired, &cloud(None), &Opener { kinds: kinds.clone(), but: but.clone() }).unwrap();
-            let simulated = verify(&desired, &cloud(but), &Opener { kinds: kinds.clone(), but: None }).unwrap();
-            for found in [tried, simulated] {
+    assert!(good.is_good() && good.rows.len() > 300, "{good}");
+    let tried = good.rows.iter().filter(|row| row.tried.is_some()).count();
+    assert!(tried > 150, "{tried} lines are tried");
+    for identity in &desired.identities {
+        let (mut desired, kind) = (desired.clone(), identity.kind);
+        desired.identities = vec![identity.clone()];
+        for (line, question, _) in expectations(&desired, kind) {
+            let simulated = cloud(Some((kind, question)));
+            let mut all = vec![verify(&desired, &simulated, &Opener { kinds: kinds.clone(), but: None }).unwrap()];
+            if let Some(attempt) = attempt(&desired, &line) {
+                let opener = Opener { kinds: kinds.clone(), but: Some((kind, attempt)) };
+                all.push(verify(&desired, &cloud(None), &opener).unwrap());
+            }
+            for found in all {
                 let surprises: Vec<_> = found.surprises().map(|row| (row.identity, row.what.clone())).collect();
-                assert_eq!(surprises, [(kind, attempt.to_string())]);
+                assert_eq!(surprises, [(kind, line.to_string())]);
                 assert!(!found.is_good() && found.to_string().contains(&format!("! {kind}")), "{found}");
             }
         }
@@ -80,26 +97,36 @@ fn every_line_of_the_matrix_can_surprise_in_either_way() {
 
 #[test]
 fn a_writer_is_held_to_class_names_and_reading_nothing() {
-    let all = attempts(&desired(), IdentityKind::Writer);
-    let refused: Vec<String> = all
-        .iter()
-        .filter(|(_, outcome)| *outcome == Outcome::Refused)
-        .map(|(attempt, _)| attempt.to_string())
-        .collect();
+    let all = expectations(&desired(), IdentityKind::Writer);
+    let refused: Vec<String> =
+        all.iter().filter(|(.., outcome)| *outcome == Outcome::Refused).map(|(line, ..)| line.to_string()).collect();
     for wanted in [
-        "put below packs/00/ as STANDARD",
-        "overwrite below packs/00/ as DEEP_ARCHIVE",
-        "get below packs/00/",
-        "delete below packs/00/",
+        "s3:PutObject packs/ab/1 (standard, new)",
+        "s3:PutObject packs/ab/1 (cold)",
+        "s3:GetObject packs/ab/1",
+        "s3:DeleteObject packs/ab/1",
     ] {
         assert!(refused.iter().any(|one| one == wanted), "{wanted}: {refused:?}");
     }
 }
 
 #[test]
+fn what_is_the_right_class_here_is_no_wrong_one() {
+    let mut desired = desired();
+    let bucket = desired.bucket.as_mut().unwrap();
+    bucket.cold_class = darkslide_words::StorageClass::Standard;
+    let all = expectations(&desired, IdentityKind::Writer);
+    assert!(!all.iter().any(|(line, ..)| line.to_string() == "s3:PutObject packs/ab/1 (standard, new)"));
+    assert!(all.iter().any(|(line, ..)| line.to_string() == "s3:PutObject packs/ab/1 (cold, new)"));
+    desired.bucket = None;
+    assert!(expectations(&desired, IdentityKind::Writer).iter().all(|(line, ..)| !line.action.starts_with("s3:")));
+}
+
+#[test]
 fn whoever_has_no_credentials_here_is_left_out_and_said() {
     let found = verify(&desired(), &cloud(None), &Opener { kinds: vec![IdentityKind::Writer], but: None }).unwrap();
-    assert!(found.rows.iter().all(|row| row.tried.is_some() == (row.identity == IdentityKind::Writer)), "{found}");
+    assert!(found.rows.iter().all(|row| row.tried.is_none() || row.identity == IdentityKind::Writer), "{found}");
+    assert!(found.rows.iter().any(|row| row.tried.is_some()), "{found}");
     assert!(found.left_out.iter().any(|line| line.contains("pruner")), "{:?}", found.left_out);
     assert!(found.is_good());
 }
