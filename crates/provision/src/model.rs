@@ -247,7 +247,7 @@ impl State {
                 return Ok(());
             }
             Aspect::Boundary => self.boundary(value.as_str().unwrap_or_default())?,
-            Aspect::Lock => {
+            Aspect::Lock if matches!(item.thing, Thing::Bucket(_)) => {
                 let versioning = self.settings.get(&Item::new(thing.clone(), Aspect::Versioning));
                 if versioning != Some(&json!("Enabled")) {
                     return Err(("InvalidBucketState", "Versioning must be 'Enabled'".into()));

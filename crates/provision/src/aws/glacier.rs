@@ -7,7 +7,8 @@ use super::{AwsCloud, absent, document, foreign, gone, pairs, text};
 use crate::cloud::{Aspect, CloudError, Contents, Item};
 use crate::desired::VaultName;
 
-const NOT_THERE: &[&str] = &["ResourceNotFoundException", "ResourceNotFound"];
+// The last one is what moto says.
+const NOT_THERE: &[&str] = &["ResourceNotFoundException", "ResourceNotFound", "VaultNotFound"];
 /// The account of the credentials.
 const OWN: &str = "-";
 

@@ -4,7 +4,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
@@ -17,10 +17,10 @@ use crate::desired::IamName;
 
 /// What all entries here are called.
 const SERVICE: &str = "darkslide";
-/// How long it may take; it may ask its user to unlock it.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Looks of the wait for it.
+/// Between two looks whether it is done.
 const LOOK: Duration = Duration::from_millis(20);
+/// Looks until it counts as stuck, a minute: it may ask its user to unlock it.
+const LOOKS: u32 = 3_000;
 
 /// The program that the system brings for its keyring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,11 +124,12 @@ impl Keyring {
             _ => self.failed(error.to_string()),
         })?;
         let written = child.stdin.take().map_or(Ok(()), |mut pipe| pipe.write_all(input.as_bytes()));
-        let begun = Instant::now();
+        let mut looks = 0;
         let status = loop {
+            looks += 1;
             match child.try_wait().map_err(|error| self.failed(error.to_string()))? {
                 Some(status) => break status,
-                None if begun.elapsed() > PATIENCE => {
+                None if looks > LOOKS => {
                     let _ = child.kill();
                     let _ = child.wait();
                     return Err(self.failed("it did not answer; it may be locked and ask on the desktop"));
