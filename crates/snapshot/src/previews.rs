@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::SnapshotError;
 
 pub(crate) use maker::is_rating;
-pub use maker::{InProcess, Made, Maker, Source, wants};
+pub use maker::{InProcess, Made, Maker, Source, is_rating, wants};
 pub(crate) use press::{Press, Pressing, Wanted, channel};
 
 /// What became of the previews of a run.

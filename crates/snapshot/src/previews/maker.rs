@@ -69,7 +69,7 @@ pub fn wants(name: &Name) -> bool {
 }
 
 /// True for a sidecar that is read for its rating.
-pub(crate) fn is_rating(name: &Name) -> bool {
+pub fn is_rating(name: &Name) -> bool {
     name.extension().as_deref() == Some("xmp")
 }
 
