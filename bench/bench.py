@@ -19,7 +19,7 @@ import s3
 import targets
 import trees
 import works
-from darkslide import Darkslide
+from darkslide import Darkslide, DarkslidePreviews
 from history import HistoryPlan
 from library import Library
 from measure import Stopwatch, can_drop_caches
@@ -114,6 +114,7 @@ def _tools(options) -> tuple[list[Tool], list[Tool], dict[str, str]]:
         Find(),
         TarAge(),
         Darkslide(options.darkslide),
+        DarkslidePreviews(options.darkslide),
         Bupstash(options.bupstash),
         *(Restic(options.restic, level) for level in ("auto", "off")),
         *(Rustic(options.rustic, level) for level in ("auto", "off")),

@@ -12,10 +12,14 @@ _CONTENT = ("packs", "warm")
 
 class Darkslide(Tool):
     name, label, program = "darkslide", "**darkslide**", "darkslide"
+    _previews = "false"
 
     def init(self) -> list[Job]:
         places = ["--config", self._config, "--library", self.source, "--store", self.repository]
-        return [self.job([self.program, "init", *places, "--identity", self._identity])]
+        init = self.job([self.program, "init", *places, "--identity", self._identity])
+        # No other tool makes thumbnails; `DarkslidePreviews` is the row that does.
+        switch = self.job(["sh", "-c", f'printf "\\n[previews]\\nmake = {self._previews}\\n" >> "$0"', self._config])
+        return [init, switch]
 
     def backup(self) -> Job:
         return self._run("backup", "--json")
@@ -56,6 +60,13 @@ class Darkslide(Tool):
         out.parent.mkdir(parents=True, exist_ok=True)
         destination = ["--to", out, "--identity", self._identity, "--json"]
         return self._run("restore", "latest", *destination, *arguments)
+
+
+class DarkslidePreviews(Darkslide):
+    """The same, with thumbnails and what photographs tell of themselves, as it is by default."""
+
+    name, family, label = "darkslide-previews", "darkslide", "darkslide with previews"
+    _previews = "true"
 
 
 def pack_ratio(measured: Measured) -> dict:
