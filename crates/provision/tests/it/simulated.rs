@@ -64,6 +64,12 @@ impl World {
         apply(&plan, cloud, &keeper, &mut |_: &_| {}).map(|_| ())
     }
 
+    /// What a plan would change.
+    fn left(&self) -> Vec<String> {
+        let facts = observe(&self.desired, &self.cloud, &KeyFiles::new(&self.keys), Purpose::Apply).unwrap();
+        plan(&self.desired, &facts, None).unwrap().changes().map(|step| step.item.to_string()).collect()
+    }
+
     fn verify(&self) -> Verified {
         verify(&self.desired, &self.cloud, self).unwrap()
     }
@@ -98,6 +104,38 @@ fn an_account_that_was_set_up_holds_everybody_to_the_table() {
     let facts = observe(&world.desired, &world.cloud, &KeyFiles::new(&world.keys), Purpose::Destroy).unwrap();
     let plan = plan_destroy(&world.desired, &facts).unwrap();
     assert!(plan.remains.is_empty(), "{plan}");
+}
+
+#[test]
+fn every_setting_of_a_bucket_is_set_read_back_and_changed() {
+    use darkslide_provision::desired::{Frequency, InventoryDesired, LockDesired, LockMode, Tiering, Transition};
+    let mut world = World::new();
+    let bucket = world.desired.bucket.as_mut().unwrap();
+    bucket.lock = Some(LockDesired { mode: LockMode::Governance, days: 30 });
+    bucket.old_versions.archive_days = Some(10);
+    bucket.tiering = Some(Tiering::default());
+    let class = darkslide_words::StorageClass::Glacier;
+    bucket.transitions = vec![Transition { below: "packs/".into(), days: 1, class }];
+    let (bucket_of_lists, prefix) = (bucket.name.clone(), "lists".to_string());
+    bucket.inventory = Some(InventoryDesired { bucket: bucket_of_lists, prefix, frequency: Frequency::Weekly });
+    world.apply(&world.cloud, &world.keys).unwrap();
+    type Change = fn(&mut darkslide_provision::desired::BucketDesired);
+    let changes: [(&str, Change); 5] = [
+        ("object lock", |bucket| bucket.lock = Some(LockDesired { mode: LockMode::Governance, days: 31 })),
+        ("lifecycle rules", |bucket| bucket.old_versions.archive_days = None),
+        ("Intelligent-Tiering archive", |bucket| {
+            bucket.tiering = Some(Tiering { archive_days: None, deep_archive_days: Some(365) });
+        }),
+        ("lifecycle rules", |bucket| bucket.transitions.clear()),
+        ("inventory", |bucket| bucket.inventory.as_mut().unwrap().frequency = Frequency::Daily),
+    ];
+    for (what, change) in changes {
+        assert_eq!(world.left(), Vec::<String>::new());
+        change(world.desired.bucket.as_mut().unwrap());
+        assert_eq!(world.left(), [format!("bucket photographs: {what}")]);
+        world.apply(&world.cloud, &world.keys).unwrap();
+    }
+    assert_eq!(world.left(), Vec::<String>::new());
 }
 
 #[test]
