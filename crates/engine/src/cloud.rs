@@ -11,7 +11,8 @@ use darkslide_provision::apply::Watcher;
 use darkslide_provision::desired::{AccountId, BucketDesired, IamName, Region, Transport};
 use darkslide_provision::verify::{Probe, ProbeOpener, Verified, verify};
 use darkslide_provision::{
-    Applied, CloudError, Desired, Hands, IdentityKind, KeyKeeper, Plan, Pricing, Purpose, Rotated, Unkept, observe,
+    Applied, CloudError, Desired, Hands, IdentityKind, KeyKeeper, OldKey, Plan, Pricing, Purpose, Rotated, Unkept,
+    observe,
 };
 
 use crate::cloud_settings::KeyPlace;
@@ -46,6 +47,8 @@ pub struct CloudSetup {
     desired: Desired,
     prices: Option<Prices>,
     holdings: Vec<Holding>,
+    /// The file of the key that this machine uses itself.
+    used_here: Option<PathBuf>,
 }
 
 impl CloudSetup {
@@ -68,7 +71,8 @@ impl CloudSetup {
         let desired = settings.desired(store, account, region, &owner_tag(store, repository));
         let mut desired = desired.map_err(darkslide_provision::ProvisionError::from)?;
         desired.transport = if plain { Transport::Plain } else { Transport::Tls };
-        Ok(Self { hands, desired, prices, holdings: Vec::new() })
+        let used_here = store.and_then(|store| store.credentials.clone());
+        Ok(Self { hands, desired, prices, holdings: Vec::new(), used_here })
     }
 
     /// The same, priced for what is going to be stored.
@@ -112,10 +116,20 @@ impl CloudSetup {
         }
     }
 
-    /// Exchanges the key of an identity, or of a NAS program's user.
+    /// Exchanges the key of an identity, or of a NAS program's user. The old one goes at once where this machine
+    /// uses it from its file; else it works on until `finish_rotation`.
     pub fn rotate(&self, who: &str, keeper: &dyn KeyKeeper) -> Result<Rotated, EngineError> {
         let user = self.user(who)?;
-        Ok(darkslide_provision::rotate(&user, &*self.hands, keeper, &*self.hands)?)
+        let own = format!("{user}.credentials");
+        let used_here = self.used_here.as_ref().and_then(|file| file.file_name()).is_some_and(|name| *name == *own);
+        let old = if used_here { OldKey::Deleted } else { OldKey::Kept };
+        Ok(darkslide_provision::rotate(&user, &*self.hands, keeper, &*self.hands, old)?)
+    }
+
+    /// Ends such a rotation: the old key goes.
+    pub fn finish_rotation(&self, who: &str, keeper: &dyn KeyKeeper) -> Result<Rotated, EngineError> {
+        let user = self.user(who)?;
+        Ok(darkslide_provision::finish_rotation(&user, &*self.hands, keeper, &*self.hands)?)
     }
 
     /// A user by its kind or name.
@@ -150,14 +164,14 @@ fn access(settings: &CloudSettings, store: Option<&StoreSettings>) -> Result<Clo
 /// Each identity's credentials on this machine: a profile of the store, or the file of a key made here.
 struct OwnProbes<'a> {
     opener: &'a dyn CloudOpener,
-    bucket: &'a BucketDesired,
+    bucket: Option<&'a BucketDesired>,
     accesses: Vec<(IdentityKind, CloudAccess)>,
 }
 
 impl ProbeOpener for OwnProbes<'_> {
     fn open(&self, kind: IdentityKind) -> Result<Option<Box<dyn Probe>>, CloudError> {
-        let access = self.accesses.iter().find(|(own, _)| *own == kind);
-        access.map(|(_, access)| self.opener.probe(access, self.bucket)).transpose()
+        let access = self.accesses.iter().find(|(own, _)| *own == kind).zip(self.bucket);
+        access.map(|((_, access), bucket)| self.opener.probe(access, bucket)).transpose()
     }
 }
 
@@ -210,13 +224,9 @@ impl Engine {
     pub fn cloud_verify(&self, keeper: &dyn KeyKeeper) -> Result<Verified, EngineError> {
         let setup = self.cloud()?;
         let opener = self.cloud_opener()?;
-        let mut verified = match &setup.desired.bucket {
-            Some(bucket) => {
-                let accesses = self.identity_accesses(&setup)?;
-                verify(&setup.desired, &*setup.hands, &OwnProbes { opener, bucket, accesses })?
-            }
-            None => Verified::default(),
-        };
+        let accesses = self.identity_accesses(&setup)?;
+        let probes = OwnProbes { opener, bucket: setup.desired.bucket.as_ref(), accesses };
+        let mut verified = verify(&setup.desired, &*setup.hands, &probes)?;
         match setup.plan(keeper) {
             Ok(plan) => {
                 verified.drift.extend(plan.changes().map(|step| step.item.to_string()));

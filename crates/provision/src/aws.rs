@@ -22,7 +22,8 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::cloud::{
-    Caller, Cloud, CloudError, Contents, Decision, Item, KeyId, KeyInfo, KeyState, LastUse, NewKey, Question, Thing,
+    Aspect, Caller, Cloud, CloudError, Contents, Decision, Item, KeyId, KeyInfo, KeyState, LastUse, NewKey, Question,
+    Thing,
 };
 use crate::desired::{AccountId, IamName, IamPath, Partition, Region};
 use crate::keys::KeyProver;
@@ -77,6 +78,8 @@ pub struct AwsCloud {
     glacier: aws_sdk_glacier::Client,
     budgets: aws_sdk_budgets::Client,
     sdk: SdkConfig,
+    /// What was made in this run.
+    fresh: std::sync::Mutex<Vec<Thing>>,
     handle: Handle,
     /// Always there but while it is dropped.
     runtime: Option<Runtime>,
@@ -113,6 +116,7 @@ impl AwsCloud {
             glacier: aws_sdk_glacier::Client::new(&sdk),
             budgets: aws_sdk_budgets::Client::new(&sdk),
             sdk,
+            fresh: std::sync::Mutex::default(),
             handle,
             runtime: Some(runtime),
         })
@@ -145,17 +149,29 @@ impl AwsCloud {
     }
 
     /// One call that is repeated while AWS does not know yet what was made a moment ago.
-    fn settle<T>(&self, once: impl Fn() -> Result<T, CloudError>) -> Result<T, CloudError> {
+    fn settle<T>(&self, thing: &Thing, once: impl Fn() -> Result<T, CloudError>) -> Result<T, CloudError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
             match once() {
-                Err(error) if attempt < SETTLING && is_settling(&error) => {
+                Err(error) if attempt < SETTLING && (is_settling(&error) || self.is_unknown_yet(thing, &error)) => {
                     self.pause(Duration::from_secs(attempt.into()))
                 }
                 done => return done,
             }
         }
+    }
+}
+
+impl AwsCloud {
+    fn fresh(&self) -> std::sync::MutexGuard<'_, Vec<Thing>> {
+        self.fresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// True where AWS denies what was made here a moment ago: not all of its servers know it yet.
+    fn is_unknown_yet(&self, thing: &Thing, error: &CloudError) -> bool {
+        let unknown = ["NoSuchBucket", "NoSuchEntity", "NoSuchEntityException", "NotFound", "QueueDoesNotExist"];
+        error.code().is_some_and(|code| unknown.contains(&code)) && self.fresh().contains(thing)
     }
 }
 
@@ -336,7 +352,7 @@ impl Cloud for AwsCloud {
     }
 
     fn write(&self, item: &Item, state: &Value) -> Result<(), CloudError> {
-        self.settle(|| match &item.thing {
+        let done = self.settle(&item.thing, || match &item.thing {
             Thing::Bucket(name) => self.write_bucket(item, name, state),
             Thing::Topic(name) => self.write_topic(item, name, state),
             Thing::Queue(name) => self.write_queue(item, name, state),
@@ -346,11 +362,18 @@ impl Cloud for AwsCloud {
             Thing::Role(name) => self.write_role(item, name, state),
             Thing::Policy(path, name) => self.write_policy(item, path, name, state),
             Thing::Budget(name) => self.write_budget(name, state),
-        })
+        });
+        if done.is_ok() && item.aspect == Aspect::Itself {
+            self.fresh().push(item.thing.clone());
+        }
+        done
     }
 
     fn delete(&self, item: &Item) -> Result<(), CloudError> {
-        self.settle(|| match &item.thing {
+        if item.aspect == Aspect::Itself {
+            self.fresh().retain(|thing| *thing != item.thing);
+        }
+        self.settle(&item.thing, || match &item.thing {
             Thing::Bucket(name) => self.delete_bucket(item, name),
             Thing::Topic(name) => self.delete_topic(name),
             Thing::Queue(name) => self.delete_queue(name),

@@ -15,6 +15,9 @@ pub use names::{
 /// The tag on everything that this program made; its value is [`Desired::owner_tag`].
 pub const MANAGED_TAG: &str = "darkslide";
 
+/// The tag on topics and queues that were made here, and not found; only those are ever deleted.
+pub const MADE_TAG: &str = "darkslide-made";
+
 /// All that shall be in the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desired {
@@ -87,6 +90,14 @@ impl Desired {
         let mut tags = self.tags.clone();
         tags.insert(MANAGED_TAG.to_string(), self.owner_tag.clone());
         tags
+    }
+
+    /// The key of KMS that encrypts the bucket, where it is somebody's own.
+    pub fn kms_key(&self) -> Option<&str> {
+        match &self.bucket.as_ref()?.encryption {
+            Encryption::S3 => None,
+            Encryption::Kms { key_arn } => Some(key_arn),
+        }
     }
 
     /// An identity, where it is asked for.

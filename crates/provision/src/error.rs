@@ -104,6 +104,17 @@ pub enum ProvisionError {
         /// What to do.
         advice: String,
     },
+    /// A rotation waits for its end.
+    #[error(
+        "{user} has a new key already, and the old one, {old}, works on: carry the new one to where it is used, then run \
+         `darkslide cloud rotate {user} --finish`"
+    )]
+    RotationUnderWay {
+        /// Whose.
+        user: String,
+        /// The old key.
+        old: String,
+    },
     /// There is no such identity.
     #[error("no {what} is configured; {advice}")]
     NotConfigured {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::ProvisionError;
 use crate::cloud::{Aspect, Caller, Cloud, Contents, Item, Thing};
-use crate::desired::{Desired, IamName, IamPath, MANAGED_TAG, VaultName};
+use crate::desired::{Desired, IamName, IamPath, MADE_TAG, MANAGED_TAG, VaultName};
 use crate::keys::{KeyFacts, KeyKeeper};
 use crate::wanted::wanted;
 
@@ -21,7 +21,7 @@ pub struct Facts {
     pub keys: BTreeMap<IamName, KeyFacts>,
     /// Users and roles of this setup that nobody wants any more.
     pub strays: Vec<Thing>,
-    /// What wanted buckets and vaults hold; read for a destroy alone.
+    /// What wanted buckets and vaults hold: read for a destroy, and of a bucket that is to be taken up.
     pub contents: BTreeMap<Thing, Contents>,
     /// Locks of vaults that shall have one: `{"state", "policy"}`.
     pub locks: BTreeMap<VaultName, Option<Value>>,
@@ -83,6 +83,13 @@ pub fn observe(
         }
         facts.states.insert(want.item, state);
     }
+    // A bucket of others that this setup would move into: rules without a prefix would be rules for their data.
+    if let Some(bucket) = desired.bucket.as_ref().filter(|bucket| bucket.prefix.as_str().is_empty()) {
+        let thing = Thing::Bucket(bucket.name.clone());
+        if purpose == Purpose::Apply && !absent.contains(&thing) && facts.owner(&thing).is_none() {
+            facts.contents.insert(thing.clone(), cloud.contents(&thing)?);
+        }
+    }
     for vault in desired.vaults.iter().filter(|vault| vault.lock_days.is_some()) {
         let item = Item::new(Thing::Vault(vault.name.clone()), Aspect::Lock);
         let lock = if absent.contains(&item.thing) { None } else { read(&item, cloud)? };
@@ -125,6 +132,12 @@ impl Facts {
     /// A setting as it was read.
     pub(crate) fn state(&self, item: &Item) -> Option<&Value> {
         self.states.get(item).and_then(Option::as_ref)
+    }
+
+    /// True for a topic or queue that was there before this setup took it up.
+    pub(crate) fn was_found(&self, thing: &Thing) -> bool {
+        let tags = self.state(&Item::new(thing.clone(), Aspect::Tags));
+        matches!(thing, Thing::Topic(_) | Thing::Queue(_)) && !tags.is_some_and(|tags| tags[MADE_TAG].is_string())
     }
 
     /// Whose tag a thing carries.

@@ -232,6 +232,15 @@ fn note(user: &IamName, id: &KeyId, before: Option<&KeyId>, cloud: &dyn Cloud) -
     cloud.write(&Item::new(Thing::User(user.clone()), Aspect::Tags), &tags)
 }
 
+/// What becomes of the key that was in use before a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldKey {
+    /// It is switched off, and deleted: whoever used it reads the new one from the same place.
+    Deleted,
+    /// It works on, until whoever holds it elsewhere has the new one, and the rotation is finished.
+    Kept,
+}
+
 /// What a rotation did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rotated {
@@ -243,34 +252,85 @@ pub struct Rotated {
     pub place: String,
     /// The keys that are gone, with their last use.
     pub gone: Vec<KeyUse>,
+    /// The keys that work on, with their last use.
+    pub kept: Vec<KeyUse>,
 }
 
-/// A second key, handed over and proven, then the first one off, then away. What was cut off goes on.
+/// A second key, handed over and proven; then the first one off, then away, where it is in no other hands. What was
+/// cut off goes on.
 pub fn rotate(
     user: &IamName,
     cloud: &dyn Cloud,
     keeper: &dyn KeyKeeper,
     prover: &dyn KeyProver,
+    old: OldKey,
 ) -> Result<Rotated, ProvisionError> {
+    let facts = of_user(user, cloud, keeper)?;
+    if let (OldKey::Kept, Some(waits)) = (old, facts.old.as_ref().filter(|id| facts.has(id))) {
+        return Err(ProvisionError::RotationUnderWay { user: user.to_string(), old: waits.to_string() });
+    }
+    let key = successor(user, &facts, cloud, keeper)?;
+    prove(user, &key, prover)?;
+    let place = keeper.promote(user)?;
+    note(user, &key.id, facts.noted.as_ref(), cloud)?;
+    let mut done = Rotated { user: user.to_string(), new: key.id.clone(), place, gone: Vec::new(), kept: Vec::new() };
+    match old {
+        OldKey::Deleted => done.gone = end_others(user, &key.id, cloud, keeper, &|| prove(user, &key, prover))?,
+        OldKey::Kept => {
+            let there = KeyFacts::read(user, None, cloud, keeper)?.there;
+            done.kept = there.into_iter().filter(|other| other.info.id != key.id).collect();
+        }
+    }
+    Ok(done)
+}
+
+/// Ends a rotation whose old key was kept: the noted key stays, the others go.
+pub fn finish_rotation(
+    user: &IamName,
+    cloud: &dyn Cloud,
+    keeper: &dyn KeyKeeper,
+    prover: &dyn KeyProver,
+) -> Result<Rotated, ProvisionError> {
+    let facts = of_user(user, cloud, keeper)?;
+    let Some(id) = facts.noted.clone().filter(|id| facts.has(id)) else {
+        let (what, advice) =
+            (format!("rotation of {user} to finish"), format!("`darkslide cloud rotate {user}` begins one"));
+        return Err(ProvisionError::NotConfigured { what, advice });
+    };
+    // It can be tried only where it is at hand; on a screen it was somebody else's to try.
+    let held = keeper.read(user, Slot::Current)?.filter(|key| key.id == id);
+    let works = || held.as_ref().map_or(Ok(()), |key| prove(user, key, prover));
+    works()?;
+    let gone = end_others(user, &id, cloud, keeper, &works)?;
+    Ok(Rotated { user: user.to_string(), new: id, place: "where it was".into(), gone, kept: Vec::new() })
+}
+
+fn of_user(user: &IamName, cloud: &dyn Cloud, keeper: &dyn KeyKeeper) -> Result<KeyFacts, ProvisionError> {
     let tags = cloud.read(&Item::new(Thing::User(user.clone()), Aspect::Tags))?;
     if tags.is_none() {
         let (what, advice) = (format!("user {user}"), "run `darkslide cloud apply` first".into());
         return Err(ProvisionError::NotConfigured { what, advice });
     }
-    let facts = KeyFacts::read(user, tags.as_ref(), cloud, keeper)?;
-    let key = successor(user, &facts, cloud, keeper)?;
-    prove(user, &key, prover)?;
-    let place = keeper.promote(user)?;
-    note(user, &key.id, facts.noted.as_ref(), cloud)?;
+    KeyFacts::read(user, tags.as_ref(), cloud, keeper)
+}
+
+/// Switches all keys but one off, and deletes them.
+fn end_others(
+    user: &IamName,
+    stays: &KeyId,
+    cloud: &dyn Cloud,
+    keeper: &dyn KeyKeeper,
+    works: &dyn Fn() -> Result<(), ProvisionError>,
+) -> Result<Vec<KeyUse>, ProvisionError> {
     let mut gone = Vec::new();
     for old in KeyFacts::read(user, None, cloud, keeper)?.there {
-        if old.info.id == key.id {
+        if old.info.id == *stays {
             continue;
         }
         if old.info.state == KeyState::Active {
             cloud.set_key(user, &old.info.id, KeyState::Inactive)?;
             // Off is not gone yet: if the new one fails now, the old one comes back.
-            if let Err(error) = prove(user, &key, prover) {
+            if let Err(error) = works() {
                 cloud.set_key(user, &old.info.id, KeyState::Active)?;
                 return Err(error);
             }
@@ -278,7 +338,7 @@ pub fn rotate(
         cloud.delete_key(user, &old.info.id)?;
         gone.push(old);
     }
-    Ok(Rotated { user: user.to_string(), new: key.id, place, gone })
+    Ok(gone)
 }
 
 /// The second key: that of a rotation that was cut off, or a new one.

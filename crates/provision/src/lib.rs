@@ -28,5 +28,5 @@ pub use cost::Pricing;
 pub use desired::{Desired, IdentityKind};
 pub use error::ProvisionError;
 pub use facts::{Facts, Purpose, observe};
-pub use keys::{KeyFiles, KeyKeeper, KeyProver, Keyring, Rotated, Unkept, rotate};
+pub use keys::{KeyFiles, KeyKeeper, KeyProver, Keyring, OldKey, Rotated, Unkept, finish_rotation, rotate};
 pub use plan::{Act, Plan, Step, plan, plan_destroy};

@@ -10,7 +10,7 @@ use crate::cloud::Question;
 use crate::desired::{BucketDesired, Desired, IamName, IamPath, IdentityKind, VaultName};
 
 /// Action, thing, what the request says, and who may: **w**riter, **r**estorer, **a**uditor, **p**runer, ad**m**in.
-const LINES: [(&str, &str, &str, &str); 85] = [
+const LINES: [(&str, &str, &str, &str); 86] = [
     ("s3:PutObject", "packs/ab/1", "cold, new", "w"),
     ("s3:PutObject", "packs/ab/1", "cold", ""),
     ("s3:PutObject", "packs/ab/1", "standard, new", ""),
@@ -62,6 +62,7 @@ const LINES: [(&str, &str, &str, &str); 85] = [
     ("s3:GetBucketVersioning", "bucket", "", "am"),
     ("s3:GetBucketObjectLockConfiguration", "bucket", "", "apm"),
     ("s3:GetLifecycleConfiguration", "bucket", "", "am"),
+    ("s3:GetBucketPublicAccessBlock", "bucket", "", "am"),
     ("s3:GetBucketPolicy", "bucket", "", "m"),
     ("s3:PutBucketVersioning", "bucket", "", "m"),
     ("s3:PutLifecycleConfiguration", "bucket", "", "m"),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::ProvisionError;
 use crate::cloud::{Aspect, Contents, Item, Thing};
 use crate::cost::{self, Pricing};
-use crate::desired::{Desired, VaultDesired};
+use crate::desired::{Desired, IamName, VaultDesired};
 use crate::facts::Facts;
 use crate::keys::KeyNext;
 use crate::policy;
@@ -131,6 +131,12 @@ pub fn plan_destroy(desired: &Desired, facts: &Facts) -> Result<Plan, ProvisionE
             (None, _) => !facts.strays.contains(&thing),
         };
         match facts.contents.get(&thing) {
+            _ if facts.caller.arn == arn_of(desired, &thing) => {
+                plan.remains.push(format!("{thing}: these are its credentials; delete it with others"));
+            }
+            _ if facts.was_found(&thing) => {
+                plan.remains.push(format!("{thing}: it was there before this setup, and may be used by others"));
+            }
             _ if foreign => plan.remains.push(format!("{thing}: it does not carry the tag of this setup")),
             Some(Contents::Data(what)) => plan.remains.push(format!("{thing}, with all its settings: it holds {what}")),
             Some(Contents::Unknown(why)) => {
@@ -164,6 +170,17 @@ fn lock_by_hand(desired: &Desired, facts: &Facts, vault: &VaultDesired) -> Optio
         (_, false) => Some(format!(
             "vault {name} is being locked by another policy: `darkslide vault lock abort --vault {name}`, then {begin}"
         )),
+    }
+}
+
+/// The ARN of a user or role; empty for all else.
+fn arn_of(desired: &Desired, thing: &Thing) -> String {
+    let identity = |name: &IamName| desired.identities.iter().find(|one| one.name == *name);
+    match thing {
+        Thing::User(name) | Thing::Role(name) => {
+            identity(name).map(|one| desired.identity_arn(one)).unwrap_or_default()
+        }
+        _ => String::new(),
     }
 }
 
@@ -224,6 +241,14 @@ fn obstacle(desired: &Desired, facts: &Facts, want: &Want) -> Option<String> {
     match (facts.owner(thing), thing) {
         (Some(owner), _) if owner != desired.owner_tag => {
             return Some(format!("{thing} belongs to another setup ({tag} = {owner}); give this one another name"));
+        }
+        (None, Thing::Bucket(name)) => {
+            if let Some(Contents::Data(what) | Contents::Unknown(what)) = facts.contents.get(thing) {
+                return Some(format!(
+                    "{thing} exists and is not empty ({what}), and the repository would lie in it without a prefix: its \
+                     rules would be rules for all of it. Use s3://{name}/PREFIX, or another bucket"
+                ));
+            }
         }
         (None, Thing::User(_) | Thing::Role(_) | Thing::Policy(..)) => {
             return Some(format!(

@@ -78,6 +78,19 @@ pub fn check(desired: &Desired) -> Result<(), ProvisionError> {
         what: format!("the policy of {what} has {chars} characters, and AWS takes {most}"),
         advice: "shorten the names of bucket, prefix, path and vaults, or make it a role".into(),
     };
+    if let Some(bucket) = &desired.bucket {
+        let kinds = || COLD.iter().chain(&WARM).chain(&HOT).chain([&CONDEMNED, &BATCH]);
+        let is_kind = |part: &&str| kinds().any(|kind| kind.trim_end_matches('/') == *part);
+        if let Some(part) = bucket.prefix.as_str().split('/').find(is_kind) {
+            return Err(ProvisionError::Impossible {
+                what: format!(
+                    "`{part}` in the prefix {} is the name of a kind of objects in a repository",
+                    bucket.prefix
+                ),
+                advice: "policies could not tell the two apart; use another prefix".into(),
+            });
+        }
+    }
     for identity in &desired.identities {
         let most = if identity.form == Form::User { USER_CHARS_MAX } else { ROLE_CHARS_MAX };
         let chars = counted(&document(identity.kind, desired));

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::cloud::{Aspect, Item, Thing};
 use crate::desired::{
-    Boundary, BucketDesired, Desired, Encryption, Form, Identity, LockMode, Namespace, NasUser, RetrievalLimit,
-    Transport, VaultDesired,
+    Boundary, BucketDesired, Desired, Encryption, Form, Identity, LockMode, MADE_TAG, Namespace, NasUser,
+    RetrievalLimit, Transport, VaultDesired,
 };
 use crate::policy;
 
@@ -75,9 +75,11 @@ impl List {
 
 fn events(desired: &Desired, list: &mut List) {
     let tags = json!(desired.all_tags());
+    let mut born = tags.clone();
+    born[MADE_TAG] = json!(desired.owner_tag);
     if let Some(name) = &desired.thaw_events.topic {
         let thing = Thing::Topic(name.clone());
-        list.add(&thing, Aspect::Itself, json!({"tags": tags}), "tells people of finished thaws");
+        list.add(&thing, Aspect::Itself, json!({"tags": born}), "tells people of finished thaws");
         list.add(&thing, Aspect::Tags, tags.clone(), "marks whose it is");
         if let Some(policy) = reachable(desired, policy::topic(desired)) {
             list.add(&thing, Aspect::Policy, policy, "lets the bucket and the vaults publish, and nobody else");
@@ -88,7 +90,7 @@ fn events(desired: &Desired, list: &mut List) {
     }
     if let Some(name) = &desired.thaw_events.queue {
         let thing = Thing::Queue(name.clone());
-        list.add(&thing, Aspect::Itself, json!({"tags": tags}), "keeps the news of finished thaws until they are read");
+        list.add(&thing, Aspect::Itself, json!({"tags": born}), "keeps the news of finished thaws until they are read");
         list.add(&thing, Aspect::Tags, tags, "marks whose it is");
         if let Some(policy) = reachable(desired, policy::queue(desired)) {
             list.add(&thing, Aspect::Policy, policy, "lets the bucket send, and nobody else");

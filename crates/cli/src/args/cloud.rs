@@ -14,7 +14,7 @@ pub enum CloudCommand {
     Apply(CloudApply),
     /// Take down what `apply` made. Never a bucket or vault that holds data: it says what remains
     Destroy(CloudApply),
-    /// A second key for a user; the first one goes when the second is proven
+    /// A second key for a user; the first one goes when the second is proven, and in use (--finish)
     Rotate(CloudRotate),
     /// Prove least privilege: by AWS's policy simulator, and by trying with each credential
     Verify(Json),
@@ -36,6 +36,9 @@ pub struct CloudRotate {
     /// writer, restorer, auditor, pruner, or a user's name
     #[arg(value_name = "WHO")]
     pub who: String,
+    /// Let the old key go: the new one is where it is used
+    #[arg(long)]
+    pub finish: bool,
     #[command(flatten)]
     pub json: Json,
 }

@@ -103,15 +103,27 @@ pub fn tell(done: &Applied, left: &[String], as_json: bool) {
 }
 
 fn rotate(engine: &Engine, args: &CloudRotate) -> Result<Exit> {
-    let done = engine.cloud()?.rotate(&args.who, &*keeper(&engine.cloud_keys()))?;
+    let (setup, keeper) = (engine.cloud()?, keeper(&engine.cloud_keys()));
+    let done = match args.finish {
+        true => setup.finish_rotation(&args.who, &*keeper)?,
+        false => setup.rotate(&args.who, &*keeper)?,
+    };
     if args.json.json {
         output::value(&serde_json::to_value(&done)?);
         return Ok(Exit::Ok);
     }
     output::line(format_args!("the new key of {} is {}: {}", done.user, done.new, done.place));
-    for old in &done.gone {
-        let used = old.last_use.as_ref().map_or("never used".into(), |last| format!("last used {}", last.at));
-        output::line(format_args!("gone: {}, {used}", old.info.id));
+    for (word, keys) in [("gone", &done.gone), ("works on", &done.kept)] {
+        for old in keys {
+            let used = old.last_use.as_ref().map_or("never used".into(), |last| format!("last used {}", last.at));
+            output::line(format_args!("{word}: {}, {used}", old.info.id));
+        }
+    }
+    if !done.kept.is_empty() {
+        let who = &args.who;
+        output::line(format_args!(
+            "Carry the new key to where it is used, then: darkslide cloud rotate {who} --finish"
+        ));
     }
     Ok(Exit::Ok)
 }

@@ -319,7 +319,17 @@ impl AwsCloud {
             };
             let together: Vec<usize> = (n..questions.len()).filter(like).collect();
             let actions: Vec<String> = together.iter().map(|one| questions[*one].action.clone()).collect();
-            let answers = self.simulate_group(identity, &questions[n], &actions, policy)?;
+            let answers = match self.simulate_group(identity, &questions[n], &actions, policy) {
+                // Actions that AWS looks at in different ways go one by one.
+                Err(error) if error.code() == Some("InvalidInput") && actions.len() > 1 => {
+                    let one = |action: &String| {
+                        self.simulate_group(identity, &questions[n], std::slice::from_ref(action), policy)
+                    };
+                    let all: Result<Vec<Vec<Decision>>, CloudError> = actions.iter().map(one).collect();
+                    all?.concat()
+                }
+                answers => answers?,
+            };
             for (one, answer) in together.into_iter().zip(answers) {
                 decided[one] = Some(answer);
             }

@@ -146,6 +146,7 @@ impl Region {
         match self.as_str() {
             text if text.starts_with("cn-") => Partition::China,
             text if text.starts_with("us-gov-") => Partition::GovCloud,
+            text if text.starts_with("eusc-") => Partition::Europe,
             _ => Partition::Aws,
         }
     }
@@ -163,6 +164,9 @@ pub enum Partition {
     /// `aws-us-gov`.
     #[serde(rename = "aws-us-gov")]
     GovCloud,
+    /// `aws-eusc`, the European sovereign one.
+    #[serde(rename = "aws-eusc")]
+    Europe,
 }
 
 impl fmt::Display for Partition {
@@ -171,6 +175,7 @@ impl fmt::Display for Partition {
             Self::Aws => "aws",
             Self::China => "aws-cn",
             Self::GovCloud => "aws-us-gov",
+            Self::Europe => "aws-eusc",
         })
     }
 }

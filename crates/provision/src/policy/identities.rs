@@ -2,7 +2,8 @@
 //!
 //! A user carries at most 2,048 characters of policy, and a bucket's name may have 63. So actions are
 //! allowed below the repository's prefix as a whole, and then denied but for kinds of objects, whose
-//! patterns need no bucket: ids are hexadecimal, so that no name fits the pattern of another kind.
+//! patterns need no bucket. So no part of the prefix may be called like a kind (`check` refuses it). What fits a
+//! pattern of kinds in some other place, such as `elsewhere/trees/x`, is no name of a repository's object.
 
 use serde_json::{Value, json};
 
@@ -97,6 +98,14 @@ impl<'a> Place<'a> {
     }
 }
 
+/// What a PUT and a GET need of a key of KMS that encrypts the bucket.
+const KMS: [&str; 2] = ["kms:GenerateDataKey", "kms:Decrypt"];
+
+fn kms(desired: &Desired) -> Option<Value> {
+    let key = desired.kms_key()?;
+    Some(json!({ "Sid": "DarkslideKey", "Effect": "Allow", "Action": KMS, "Resource": key }))
+}
+
 fn vaults(desired: &Desired, actions: &[&str]) -> Option<Value> {
     let arns: Vec<String> = desired.vaults.iter().map(|vault| desired.vault_arn(&vault.name)).collect();
     let actions: Vec<String> = actions.iter().map(|action| format!("glacier:{action}")).collect();
@@ -107,6 +116,9 @@ fn vaults(desired: &Desired, actions: &[&str]) -> Option<Value> {
 /// Whatever else is given to who holds this: nothing but these actions.
 fn nothing_else(desired: &Desired, actions: &[&str]) -> Value {
     let mut actions = actions.to_vec();
+    if desired.kms_key().is_some() {
+        actions.extend(KMS);
+    }
     if !desired.vaults.is_empty() || actions.is_empty() {
         actions.push("glacier:*");
     }
@@ -142,6 +154,7 @@ pub(super) fn writer(desired: &Desired) -> Value {
         statements.extend(place.read(&CONTROL));
     }
     statements.push(nothing_else(desired, &["s3:PutObject", "s3:GetObject", "s3:ListBucket"]));
+    statements.extend(kms(desired));
     // Of archives it may upload and nothing else; the upload of parts has six actions.
     let actions = ["UploadArchive", "*Multipart*", "ListParts", "DescribeVault"];
     statements.extend(vaults(desired, &actions));
@@ -172,6 +185,7 @@ pub(super) fn restorer(desired: &Desired) -> Value {
             "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage"], "Resource": desired.queue_arn(queue),
         }));
     }
+    statements.extend(kms(desired));
     statements.extend(vaults(desired, &["DescribeVault", "InitiateJob", "DescribeJob", "ListJobs", "GetJobOutput"]));
     of(statements)
 }
@@ -190,7 +204,7 @@ pub(super) fn auditor(desired: &Desired) -> Value {
                 "Sid": "DarkslideLook", "Effect": "Allow", "Resource": bucket_arn,
                 "Action": [
                     "s3:GetBucketVersioning", "s3:GetBucketObjectLockConfiguration", "s3:GetLifecycleConfiguration",
-                    "s3:GetBucketPolicyStatus", "s3:ListBucketVersions",
+                    "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock", "s3:ListBucketVersions",
                 ],
             }),
             place.manifests(),
@@ -198,6 +212,7 @@ pub(super) fn auditor(desired: &Desired) -> Value {
         statements.extend(place.read(&below));
         statements.extend(place.jobs("S3ComputeObjectChecksum"));
     }
+    statements.extend(kms(desired));
     // `InitiateJob` fetches inventories and archives alike; without it a vault has no inventory.
     statements.extend(vaults(desired, &["DescribeVault", "ListJobs", "DescribeJob", "InitiateJob", "GetJobOutput"]));
     of(statements)
@@ -228,6 +243,7 @@ pub(super) fn pruner(desired: &Desired) -> Value {
         }
     }
     statements.push(nothing_else(desired, &actions));
+    statements.extend(kms(desired));
     statements.extend(vaults(desired, &["DescribeVault", "DeleteArchive"]));
     of(statements)
 }

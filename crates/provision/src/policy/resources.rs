@@ -109,6 +109,17 @@ pub fn boundary(desired: &Desired) -> Value {
             "Action": ["s3:CreateJob", "s3:DescribeJob", "iam:PassRole"],
         }));
     }
+    if let Some(key) = desired.kms_key() {
+        let may = ["kms:GenerateDataKey", "kms:Decrypt"];
+        statements.push(json!({ "Sid": "DarkslideKey", "Effect": "Allow", "Action": may, "Resource": key }));
+    }
+    // Programs on a NAS are capped by what they need in the first place.
+    for mut own in desired.nas.iter().map(|user| super::nas(desired, &user.program)) {
+        statements.extend(own["Statement"].as_array_mut().into_iter().flatten().map(|statement| {
+            statement.as_object_mut().map(|fields| fields.remove("Sid"));
+            statement.take()
+        }));
+    }
     let vaults: Vec<String> = desired.vaults.iter().map(|vault| desired.vault_arn(&vault.name)).collect();
     if !vaults.is_empty() {
         statements
@@ -136,6 +147,18 @@ pub fn boundary(desired: &Desired) -> Value {
     let mut never = vec!["s3:BypassGovernanceRetention", "iam:CreateLoginProfile", "iam:UpdateLoginProfile"];
     never.extend(["iam:DeleteUserPermissionsBoundary", "iam:DeleteRolePermissionsBoundary"]);
     statements.push(json!({ "Sid": "DarkslideNever", "Effect": "Deny", "Action": never, "Resource": "*" }));
+    if let Some(own) = desired.boundary_arn() {
+        // Else whoever is under the cap could make somebody who is not.
+        statements.push(json!({
+            "Sid": "DarkslideUnderTheCap", "Effect": "Deny", "Resource": "*",
+            "Action": [
+                "iam:AttachRolePolicy", "iam:AttachUserPolicy", "iam:CreateRole", "iam:CreateUser",
+                "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:PutUserPermissionsBoundary",
+                "iam:PutUserPolicy",
+            ],
+            "Condition": { "StringNotEquals": { "iam:PermissionsBoundary": own } },
+        }));
+    }
     of(statements)
 }
 

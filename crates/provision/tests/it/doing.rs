@@ -86,6 +86,7 @@ fn told<T, E: ProvideErrorMetadata, R>(answer: Result<T, SdkError<E, R>>) -> Out
         | "InvalidObjectState"
         | "RestoreAlreadyInProgress"
         | "NoSuchLifecycleConfiguration"
+        | "NoSuchPublicAccessBlockConfiguration"
         | "ObjectLockConfigurationNotFoundError"
         | "EntityAlreadyExists"
         | "LimitExceeded"
@@ -246,6 +247,7 @@ impl Account {
             "GetBucketVersioning" => told(s3.get_bucket_versioning().bucket(name).send().await),
             "GetBucketObjectLockConfiguration" => told(s3.get_object_lock_configuration().bucket(name).send().await),
             "GetLifecycleConfiguration" => told(s3.get_bucket_lifecycle_configuration().bucket(name).send().await),
+            "GetBucketPublicAccessBlock" => told(s3.get_public_access_block().bucket(name).send().await),
             "GetBucketPolicy" => told(s3.get_bucket_policy().bucket(name).send().await),
             "PutBucketVersioning" => {
                 let on = t::VersioningConfiguration::builder().status(t::BucketVersioningStatus::Enabled).build();

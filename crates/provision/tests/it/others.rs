@@ -11,7 +11,7 @@ use darkslide_provision::aws::{AwsCloud, AwsSettings, PathStyle};
 use darkslide_provision::cloud::{KeyId, NewKey};
 use darkslide_provision::desired::Region;
 use darkslide_provision::keys::{KeyKeeper as _, Slot};
-use darkslide_provision::{Cloud, Desired, KeyFiles, Purpose, apply, observe, plan, plan_destroy, rotate};
+use darkslide_provision::{Cloud, Desired, KeyFiles, OldKey, Purpose, apply, observe, plan, plan_destroy, rotate};
 use secrecy::SecretString;
 
 use crate::failing::Failing;
@@ -139,7 +139,7 @@ fn sets_up_and_takes_down(kind: &str) {
     assert_eq!(again.writes(), 0, "{kind}: a second run writes");
 
     let keeper = KeyFiles::new(&keys);
-    let turned = rotate(&name("n0-writer"), &cloud, &keeper, &cloud).unwrap();
+    let turned = rotate(&name("n0-writer"), &cloud, &keeper, &cloud, OldKey::Deleted).unwrap();
     assert_eq!(turned.gone.len(), 1);
     is_whole(&desired, &cloud, &keys, "after a rotation");
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use darkslide_provision::cloud::{KeyId, NewKey};
 use darkslide_provision::keys::{KeyKeeper as _, KeyProver, Slot};
 use darkslide_provision::model::{Fails, ModelCloud};
-use darkslide_provision::{KeyFiles, ProvisionError, Rotated, rotate};
+use darkslide_provision::{KeyFiles, OldKey, ProvisionError, Rotated, finish_rotation, rotate};
 
 use crate::setup::{account, applied, desired, keys_are_whole, name, planned};
 
@@ -32,7 +32,7 @@ impl KeyProver for Never {
 }
 
 fn turned(cloud: &ModelCloud, keys: &Path) -> Result<Rotated, ProvisionError> {
-    rotate(&name("darkslide-writer"), cloud, &KeyFiles::new(keys), &Prover(cloud))
+    rotate(&name("darkslide-writer"), cloud, &KeyFiles::new(keys), &Prover(cloud), OldKey::Deleted)
 }
 
 fn held(keys: &Path) -> KeyId {
@@ -63,7 +63,8 @@ fn a_key_that_does_not_work_changes_nothing() {
     let cloud = ModelCloud::new(account());
     applied(&desired(), &cloud, folder.path()).unwrap();
     let old = held(folder.path());
-    let error = rotate(&name("darkslide-writer"), &cloud, &KeyFiles::new(folder.path()), &Never).unwrap_err();
+    let error =
+        rotate(&name("darkslide-writer"), &cloud, &KeyFiles::new(folder.path()), &Never, OldKey::Deleted).unwrap_err();
     assert!(matches!(error, ProvisionError::KeyUnproven { .. }), "{error}");
     assert_eq!(held(folder.path()), old);
     assert!(cloud.all_keys().iter().any(|(_, id)| *id == old));
@@ -114,4 +115,24 @@ fn two_keys_of_others_are_not_touched() {
     let error = turned(&cloud, folder.path()).unwrap_err();
     assert!(matches!(error, ProvisionError::TwoKeys { .. }), "{error}");
     assert_eq!(cloud.all_keys().iter().filter(|(user, _)| *user == name("darkslide-writer")).count(), 2);
+}
+
+#[test]
+fn a_key_in_other_hands_works_until_the_rotation_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = ModelCloud::new(account());
+    applied(&desired(), &cloud, folder.path()).unwrap();
+    let (old, keys, user) = (held(folder.path()), KeyFiles::new(folder.path()), name("darkslide-writer"));
+    cloud.use_key(&old);
+    let begun = rotate(&user, &cloud, &keys, &Prover(&cloud), OldKey::Kept).unwrap();
+    assert_eq!((begun.gone.len(), begun.kept[0].info.id.clone()), (0, old.clone()));
+    assert_eq!(held(folder.path()), begun.new);
+    // Neither another rotation nor an apply takes it away.
+    let again = rotate(&user, &cloud, &keys, &Prover(&cloud), OldKey::Kept).unwrap_err();
+    assert!(matches!(again, ProvisionError::RotationUnderWay { .. }), "{again}");
+    applied(&desired(), &cloud, folder.path()).unwrap();
+    assert!(cloud.all_keys().iter().any(|(_, id)| *id == old));
+    let ended = finish_rotation(&user, &cloud, &keys, &Prover(&cloud)).unwrap();
+    assert_eq!((ended.new, ended.gone.len()), (begun.new, 1));
+    keys_are_whole(&cloud, folder.path());
 }
