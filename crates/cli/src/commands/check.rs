@@ -80,13 +80,18 @@ fn extend_locks(engine: &darkslide_engine::Engine, days: u32, yes: bool, as_json
     let done = engine.extend_locks(days)?;
     if as_json {
         output::value(&json!({"locked": done.objects, "spent": done.cost}));
-    } else if done.objects.0 == 0 {
+    } else if done.objects.0 == 0 && done.refused.0 == 0 {
         output::line("No store has Object Lock: nothing was locked.");
     } else {
         output::line(format_args!("{} objects stay locked for {days} days, for {}", done.objects, done.cost));
     }
     if done.refused.0 > 0 {
-        eprintln!("{} locks the store would not change: those objects are locked for longer, or gone", done.refused);
+        eprintln!(
+            "{} locks the store would not change: those objects are locked for longer, or gone, or these credentials \
+             may not (s3:PutObjectRetention, which no identity of `cloud apply` has: use the administrator's profile)",
+            done.refused
+        );
+        return Ok(Exit::Incomplete);
     }
     Ok(Exit::Ok)
 }

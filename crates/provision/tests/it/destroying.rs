@@ -91,3 +91,15 @@ fn whichever_call_fails_the_next_destroy_ends_with_nothing() {
         }
     }
 }
+
+#[test]
+fn a_topic_that_was_there_before_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = ModelCloud::new(account());
+    let topic = Thing::Topic(desired().thaw_events.topic.unwrap());
+    cloud.meddle(Item::new(topic.clone(), Aspect::Itself), Some(json!({})));
+    applied(&desired(), &cloud, folder.path()).unwrap();
+    let (_, remains) = destroyed(&cloud, folder.path()).unwrap();
+    assert!(remains.iter().any(|line| line.contains("before this setup")), "{remains:?}");
+    assert_eq!(things(&cloud), [topic.to_string()]);
+}

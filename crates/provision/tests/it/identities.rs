@@ -80,6 +80,57 @@ fn the_boundary_takes_nothing_from_anybody_and_keeps_the_rest_out() {
 }
 
 #[test]
+fn under_a_boundary_programs_on_a_nas_work_and_nobody_makes_somebody_without_it() {
+    let mut desired = desired();
+    let (path, name) = (IamPath::new("/photographs/").unwrap(), IamName::new("cap").unwrap());
+    desired.boundary = Boundary::Managed { path, name };
+    let boundary = policy::boundary(&desired).to_string();
+    let nas = vec![policy::nas(&desired, &desired.nas[0].program).to_string()];
+    let ask = |policies: &[String], action: &str, resource: &str, context| {
+        let question = Question { action, resource, context, policies, boundary: Some(&boundary), of_resource: None };
+        decide(&question).unwrap()
+    };
+    for (action, resource) in [
+        ("s3:ListAllMyBuckets", "*"),
+        ("s3:PutObject", "arn:aws:s3:::photographs/k"),
+        ("s3:ListBucket", "arn:aws:s3:::photographs"),
+    ] {
+        assert_eq!(ask(&nas, action, resource, Default::default()), Decision::Allow, "{action}");
+    }
+    // The second hop of a thief of the admin's key: a right for himself, then a user without the cap.
+    let all =
+        vec![r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#.to_string()];
+    let user = desired.user_arn(&desired.nas[0].path, &desired.nas[0].name);
+    for action in ["iam:CreateUser", "iam:PutUserPolicy", "iam:AttachUserPolicy"] {
+        assert_ne!(ask(&all, action, &user, Default::default()), Decision::Allow, "{action}");
+        let capped = [("iam:permissionsboundary".to_string(), vec![desired.boundary_arn().unwrap()])].into();
+        assert_eq!(ask(&all, action, &user, capped), Decision::Allow, "{action}");
+    }
+}
+
+#[test]
+fn with_a_key_of_kms_everybody_who_reads_or_writes_may_use_it() {
+    let mut desired = desired();
+    let key_arn = "arn:aws:kms:us-east-1:123456789012:key/1".to_string();
+    desired.bucket.as_mut().unwrap().encryption =
+        darkslide_provision::desired::Encryption::Kms { key_arn: key_arn.clone() };
+    for kind in [IdentityKind::Writer, IdentityKind::Restorer, IdentityKind::Auditor, IdentityKind::Pruner] {
+        for action in ["kms:GenerateDataKey", "kms:Decrypt"] {
+            let (policies, context) = (documents(kind, &desired), Default::default());
+            let question = Question {
+                action,
+                resource: &key_arn,
+                context,
+                policies: &policies,
+                boundary: None,
+                of_resource: None,
+            };
+            assert_eq!(decide(&question).unwrap(), Decision::Allow, "{kind}: {action}");
+        }
+    }
+}
+
+#[test]
 fn under_a_boundary_the_admin_makes_nobody_without_it() {
     let mut desired = desired();
     desired.boundary = Boundary::Existing { arn: "arn:aws:iam::123456789012:policy/cap".into() };

@@ -149,7 +149,8 @@ fn who_is_not_wanted_any_more_goes_with_the_next_plan() {
     less.nas.clear();
     let plan = planned(&less, &cloud, folder.path()).unwrap();
     let gone: Vec<String> = plan.changes().map(|step| format!("{:?} {}", step.act, step.item)).collect();
-    assert_eq!(gone, ["Delete user qnap"]);
+    // The cap knew what the program needs.
+    assert_eq!(gone, ["Change policy darkslide-boundary: policy", "Delete user qnap"]);
     applied(&less, &cloud, folder.path()).unwrap();
     assert!(cloud.all_keys().iter().all(|(user, _)| *user != name("qnap")));
     assert!(cloud.settings().contains_key(&Item::new(stranger, Aspect::Itself)));
@@ -235,4 +236,30 @@ fn what_does_not_fit_into_a_user_is_refused_by_the_plan() {
     wanted.bucket.as_mut().unwrap().name = BucketName::new("b".repeat(63)).unwrap();
     let error = planned(&wanted, &cloud, folder.path()).unwrap_err().to_string();
     assert!(error.contains("characters") && error.contains("make it a role"), "{error}");
+}
+
+#[test]
+fn a_bucket_of_others_is_not_moved_into_without_a_prefix() {
+    let (cloud, folder) = (ModelCloud::new(account()), tempfile::tempdir().unwrap());
+    let thing = Thing::Bucket(bucket().name);
+    let there = json!({"account_regional": false, "lock": true});
+    cloud.meddle(Item::new(thing.clone(), Aspect::Itself), Some(there));
+    let mut wanted = desired();
+    wanted.bucket.as_mut().unwrap().prefix = darkslide_provision::desired::KeyPrefix::new("").unwrap();
+    assert!(planned(&wanted, &cloud, folder.path()).unwrap().blocked.is_empty(), "an empty one is welcome");
+    cloud.fill(thing, "objects");
+    let plan = planned(&wanted, &cloud, folder.path()).unwrap();
+    assert!(plan.blocked[0].contains("/PREFIX"), "{:?}", plan.blocked);
+    assert!(planned(&desired(), &cloud, folder.path()).unwrap().blocked.is_empty(), "with a prefix there is room");
+}
+
+#[test]
+fn a_prefix_that_is_called_like_a_kind_of_objects_is_refused() {
+    let (cloud, folder) = (ModelCloud::new(account()), tempfile::tempdir().unwrap());
+    for prefix in ["index/", "photos/packs/", "snapshots/mine/", "RECOVER.txt/"] {
+        let mut wanted = desired();
+        wanted.bucket.as_mut().unwrap().prefix = darkslide_provision::desired::KeyPrefix::new(prefix).unwrap();
+        let error = planned(&wanted, &cloud, folder.path()).unwrap_err().to_string();
+        assert!(error.contains("kind of objects"), "{prefix}: {error}");
+    }
 }
