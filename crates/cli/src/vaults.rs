@@ -43,6 +43,7 @@ pub fn resolve(settings: &StoreSettings) -> Result<VaultSettings, StoreError> {
     vault.endpoint.clone_from(&settings.endpoint);
     vault.profile.clone_from(&settings.profile);
     vault.record.clone_from(&settings.record);
+    vault.events.clone_from(&settings.events);
     vault.limit_upload = settings.limit_upload.as_deref().and_then(parse_bytes).map(Bytes);
     Ok(vault)
 }

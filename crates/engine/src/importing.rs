@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use darkslide_store::vault::{Archive, ForeignFile, Job, JobState, Standing};
 use darkslide_words::{Bytes, Count, Money, Name, Tier, Time};
 
-use crate::{Engine, EngineError, OpenVault, StoreSettings};
+use crate::{EngineError, OpenVault, Payer, StoreSettings};
 
 /// What is got back, and how.
 #[derive(Debug, Clone)]
@@ -41,11 +41,11 @@ pub struct Imported {
     pub declined: Count,
 }
 
-impl Engine {
+impl Payer<'_> {
     /// Takes one step: asks for what was not asked for yet, if `confirm` agrees to its price, and writes
     /// what is ready. The same again goes on.
     pub fn import(
-        &self,
+        self,
         vault: &OpenVault,
         settings: &StoreSettings,
         options: &ImportOptions,
@@ -82,7 +82,7 @@ impl Engine {
             .filter(|a| a.standing == Standing::Foreign && missing.contains(&*a.id))
             .collect();
         if !archives.is_empty() {
-            let total = self.quote_retrieval(settings, &archives, options.tier)?.total();
+            let total = self.quote(settings, &archives, options.tier)?.total();
             let bytes = archives.iter().map(|a| a.size).sum();
             if confirm(Count(archives.len() as u64), bytes, total) {
                 self.retrieve(vault, &archives, options.tier, total, options.max_cost)?;

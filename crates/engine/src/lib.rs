@@ -158,7 +158,7 @@ pub use darkslide_store::vault;
 pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
 pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
 pub use todo::ago;
-pub use vaults::{OpenVault, short, visit_vault};
+pub use vaults::{OpenVault, Payer, short, visit_vault};
 
 /// The cards that are in.
 pub fn cards() -> Vec<Volume> {

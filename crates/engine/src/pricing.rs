@@ -147,6 +147,7 @@ impl Engine {
 /// Lists a store and remembers what it shows; how many objects.
 pub fn refresh_places(catalog: &Catalog, store: &dyn Store, prefixes: &[&str], at: Time) -> Result<Count, EngineError> {
     let label = store.label();
+    crate::vaults::hear_policy(catalog, store)?;
     let mut rows: Vec<PlaceRow> = Vec::new();
     let mut seen = Count(0);
     let put = |rows: &mut Vec<PlaceRow>| {

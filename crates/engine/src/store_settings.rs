@@ -78,7 +78,7 @@ pub struct StoreSettings {
     /// S3 Batch Operations for bulk thaws.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchSettings>,
-    /// URL of an SQS queue that gets the bucket's restore events.
+    /// URL of an SQS queue that gets the bucket's restore events, or hears of a vault's finished jobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<String>,
     /// Beside a vault: the directory or bucket that holds what must be at hand.
@@ -279,7 +279,6 @@ impl StoreSettings {
             ("request_checksum_calculation", self.request_checksum_calculation.is_some()),
             ("path_style", self.path_style.is_some()),
             ("batch", self.batch.is_some()),
-            ("events", self.events.is_some()),
             ("parallel", self.parallel.is_some()),
             ("parity", self.parity.is_some()),
         ];

@@ -1,7 +1,7 @@
 //! Restores through a thaw: plan, quote, confirm, rows; and going on with it, by
 //! hand or by schedule, until the last photograph is there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ use darkslide_thaw::{
     Budget, Cancelled, Executor, How, Need, Options, Place, PriceMap, Progress, ThawPlan, Upgrade, Warmed, compare,
     plan,
 };
-use darkslide_words::{Bytes, Money, Name, ObjectName, Readable, StorageClass, Tier, Time};
+use darkslide_words::{Bytes, Money, Name, ObjectName, Readable, RetrievalPolicy, StorageClass, Tier, Time};
 
 use crate::metered::{add_egress, egress_used};
 use crate::observe::RestoreObserver;
 use crate::pricing::{classes_of, refresh_places};
 use crate::repository::Repository;
 use crate::thaw_order::{Order, read_order};
-use crate::vaults::see_parts;
+use crate::vaults::{known_policy, see_parts};
 use crate::{Engine, EngineError, RestoreOptions, secrets};
 
 /// How cold packs are thawed.
@@ -174,7 +174,18 @@ impl Engine {
             bulk,
             bulk_from: self.settings.network.batch_from(),
             held: self.held(catalog)?,
+            policies: self.policies(catalog)?,
         })
+    }
+
+    /// The data retrieval policies of the vaults, as last heard.
+    fn policies(&self, catalog: &Catalog) -> Result<BTreeMap<String, RetrievalPolicy>, EngineError> {
+        let vaults = self.store_settings().into_iter().filter(|s| s.vault().is_some()).map(|s| s.label());
+        let mut policies = BTreeMap::new();
+        for label in vaults {
+            policies.extend(known_policy(catalog, &label)?.map(|policy| (label, policy)));
+        }
+        Ok(policies)
     }
 
     /// Objects in each bucket, as last listed.

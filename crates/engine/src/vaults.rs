@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use darkslide_audit::{Report, Severity};
 use darkslide_catalog::{Catalog, LedgerRow};
-use darkslide_price::Quote;
+use darkslide_price::{PriceTable, Quote};
 use darkslide_store::vault::{Archive, Doubt, Standing, Vault};
 use darkslide_store::{Store, StoreError};
 use darkslide_thaw::Need;
-use darkslide_words::{Bytes, Count, Money, StorageClass, Tier};
+use darkslide_words::{Bytes, Count, Money, RetrievalPolicy, StorageClass, Tier};
 
 use crate::repository::Repository;
 use crate::{Engine, EngineError, StoreOpener, StoreSettings};
@@ -109,16 +109,35 @@ impl Engine {
     pub fn rebuild_vault(&self, settings: &StoreSettings, set: &str) -> Result<OpenVault, EngineError> {
         OpenVault::new(self.opener.rebuild(settings, set)?)
     }
+}
 
-    /// What it costs to ask for archives by their ids.
-    pub fn quote_retrieval(
-        &self,
-        settings: &StoreSettings,
-        archives: &[Archive],
-        tier: Tier,
-    ) -> Result<Quote, EngineError> {
+/// Who pays for archives that are asked for by their ids.
+#[derive(Clone, Copy)]
+pub enum Payer<'a> {
+    /// A repository: within its budget, and into its ledger.
+    Repository(&'a Engine),
+    /// Whoever has no configuration: no budget but the limit of the order, and no ledger.
+    Visitor,
+}
+
+impl std::fmt::Debug for Payer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Repository(_) => "Repository",
+            Self::Visitor => "Visitor",
+        })
+    }
+}
+
+impl Payer<'_> {
+    /// What it costs to ask for archives.
+    pub fn quote(self, settings: &StoreSettings, archives: &[Archive], tier: Tier) -> Result<Quote, EngineError> {
         let Some(region) = settings.price_region() else { return Ok(Quote::default()) };
-        let prices = self.price_table()?.region(region)?;
+        let table = match self {
+            Self::Repository(engine) => engine.price_table()?,
+            Self::Visitor => PriceTable::builtin(),
+        };
+        let prices = table.region(region)?;
         let bytes: Bytes = archives.iter().map(|archive| archive.size).sum();
         let mut quote = prices.quote();
         let mut lines = prices.vault_retrieval(tier, Count(archives.len() as u64), bytes)?;
@@ -127,30 +146,38 @@ impl Engine {
         Ok(quote)
     }
 
-    /// Asks for archives by their ids, for what `quote` says; their jobs. What was asked for is in the
-    /// ledger, whatever comes after it.
+    /// Asks for archives, for what the quote says; their jobs. What was asked for is in the ledger,
+    /// where there is one, whatever comes after it.
     pub fn retrieve(
-        &self,
+        self,
         vault: &OpenVault,
         archives: &[Archive],
         tier: Tier,
         quoted: Money,
         max_cost: Option<Money>,
     ) -> Result<Vec<String>, EngineError> {
-        let catalog = Catalog::open(&self.catalog_path())?;
-        for allowance in self.allowances(&catalog, max_cost)? {
-            let after = allowance.before + quoted;
-            if let Some(limit) = allowance.limit.filter(|limit| after > *limit) {
-                let why = format!("would cost more than {} allows: {after} of {limit}", allowance.which);
-                return Err(StoreError::OverBudget { store: vault.label(), why }.into());
+        let over = |why: String| EngineError::from(StoreError::OverBudget { store: vault.label(), why });
+        let books = match self {
+            Self::Repository(engine) => Some((engine, Catalog::open(&engine.catalog_path())?)),
+            Self::Visitor => None,
+        };
+        if let Some((engine, catalog)) = &books {
+            for allowance in engine.allowances(catalog, max_cost)? {
+                let after = allowance.before + quoted;
+                if let Some(limit) = allowance.limit.filter(|limit| after > *limit) {
+                    return Err(over(format!("would cost more than {} allows: {after} of {limit}", allowance.which)));
+                }
             }
+        } else if let Some(limit) = max_cost.filter(|limit| quoted > *limit) {
+            return Err(over(format!("would cost more than `--max-cost` allows: {quoted} of {limit}")));
         }
         let mut jobs = Vec::with_capacity(archives.len());
         let each = Money(quoted.0 / archives.len().max(1) as i64);
         for archive in archives {
             jobs.push(vault.get().retrieve(&archive.id, tier, None)?);
+            let Some((engine, catalog)) = &books else { continue };
             catalog.add_ledger(&LedgerRow {
-                at: self.clock.now(),
+                at: engine.clock.now(),
                 kind: "thaw".into(),
                 reference: "vault retrieve".into(),
                 what: format!("archive {}, {}", short(&archive.id), vault.label()),
@@ -224,6 +251,23 @@ pub(crate) fn audit_vault(store: &dyn Store, report: &mut Report) -> Result<(), 
         report.add(Severity::Note, None, what);
     }
     Ok(())
+}
+
+fn policy_key(label: &str) -> String {
+    format!("retrieval policy {label}")
+}
+
+/// Asks a store that is a vault for the account's data retrieval policy, so that quotes, which ask
+/// nobody, know it. Whoever may not ask for it plans without.
+pub(crate) fn hear_policy(catalog: &Catalog, store: &dyn Store) -> Result<(), EngineError> {
+    let Some(policy) = store.vault().and_then(|vault| vault.retrieval_policy().ok()) else { return Ok(()) };
+    Ok(catalog.set_meta(&policy_key(&store.label()), &serde_json::to_vec(&policy).unwrap_or_default())?)
+}
+
+/// What was heard last.
+pub(crate) fn known_policy(catalog: &Catalog, label: &str) -> Result<Option<RetrievalPolicy>, EngineError> {
+    let heard = catalog.meta(&policy_key(label))?;
+    Ok(heard.and_then(|json| serde_json::from_slice(&json).ok()))
 }
 
 /// Where a store thaws parts of objects, it is the wanted part that has to be readable.

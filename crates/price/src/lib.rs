@@ -39,7 +39,7 @@ pub use table::PriceTable;
 pub use terms::{Access, Terms, lifecycle_allows, terms, tiers_offered};
 pub use times::{Window, download_time, times, vault_times};
 pub use vault::{is_tree_aligned, retrieval_span};
-pub use vault_policy::RetrievalPolicy;
+pub use vault_policy::{Pace, midnight_after, midnight_before};
 
 /// Bytes in a GB of storage or retrieval.
 pub(crate) const GIB: f64 = 1_073_741_824.0;

@@ -1,10 +1,12 @@
-//! What the account's data retrieval policy does to a retrieval from a vault: no price, but time.
+//! What the account's data retrieval policy does to retrievals from a vault: no price, but time.
+//!
+//! The service refuses a job at the tier Standard that would bring the rate of the jobs in progress
+//! above the policy's bytes an hour; under `FreeTier` one that would go beyond the day's share of the
+//! free allowance. Source: Glacier developer guide, data-retrieval-policy.
 
-use std::fmt;
 use std::time::Duration;
 
-use darkslide_words::{Bytes, Tier};
-use serde::{Deserialize, Serialize};
+use darkslide_words::{Bytes, RetrievalPolicy, Tier, Time};
 
 use crate::vault_times;
 
@@ -14,73 +16,58 @@ const RATE_HOURS: u64 = 4;
 const FREE_A_DAY: Bytes = Bytes((10 << 30) / 31);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// The account's data retrieval policy. It is about the tier Standard only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum RetrievalPolicy {
-    /// Everything is accepted.
-    #[default]
-    None,
-    /// No more than a day's share of the free allowance.
-    FreeTier,
-    /// So many bytes an hour, counted over the jobs in progress.
-    BytesPerHour(Bytes),
+/// How fast a policy lets retrievals through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How much may be in progress at once, or asked for in a day.
+    pub at_once: Bytes,
+    /// It is counted by days (UTC), not over the jobs in progress.
+    pub daily: bool,
+    /// The longest that a job is in progress.
+    longest: Duration,
 }
 
-impl fmt::Display for RetrievalPolicy {
-    /// As the API names its strategies.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => f.write_str("None"),
-            Self::FreeTier => f.write_str("FreeTier"),
-            Self::BytesPerHour(most) => write!(f, "BytesPerHour {}", most.0),
+impl Pace {
+    /// The pace under a policy at a tier; none where all goes at once.
+    pub fn of(policy: RetrievalPolicy, tier: Tier) -> Option<Self> {
+        let longest = vault_times(Tier::Standard)?.last;
+        match policy {
+            _ if tier != Tier::Standard => None,
+            RetrievalPolicy::None => None,
+            RetrievalPolicy::FreeTier => Some(Self { at_once: FREE_A_DAY, daily: true, longest }),
+            RetrievalPolicy::BytesPerHour { bytes } => {
+                let at_once = Bytes(bytes.0.saturating_mul(RATE_HOURS));
+                Some(Self { at_once, daily: false, longest })
+            }
+        }
+    }
+
+    /// What a job takes of it: rates are whole bytes an hour, rounded up.
+    pub fn takes(self, job: Bytes) -> Bytes {
+        match self.daily {
+            true => job,
+            false => Bytes(job.0.div_ceil(RATE_HOURS).saturating_mul(RATE_HOURS)),
+        }
+    }
+
+    /// When the round after one that was asked for at `at` may be asked for, at the latest.
+    pub fn next_round(self, at: Time) -> Time {
+        match self.daily {
+            true => midnight_after(at),
+            false => at.plus(self.longest),
         }
     }
 }
 
-impl RetrievalPolicy {
-    /// How many bytes it lets be in progress at once at a tier, or in a day under `FreeTier`; none
-    /// if it does not care.
-    pub fn at_once(self, tier: Tier) -> Option<Bytes> {
-        match self {
-            Self::BytesPerHour(most) if tier == Tier::Standard => Some(Bytes(most.0.saturating_mul(RATE_HOURS))),
-            Self::FreeTier if tier == Tier::Standard => Some(FREE_A_DAY),
-            _ => None,
-        }
-    }
-
-    /// How long it takes until all is retrieved, if the next round begins when the last one has
-    /// ended at the latest; none if the tier is not offered.
-    pub fn duration(self, tier: Tier, bytes: Bytes) -> Option<Duration> {
-        let longest = vault_times(tier)?.last;
-        let Some(at_once) = self.at_once(tier) else { return Some(longest) };
-        let rounds = u32::try_from(rounds(bytes, at_once)).unwrap_or(u32::MAX);
-        let round = if self == Self::FreeTier { DAY } else { longest };
-        Some(round.saturating_mul(rounds - 1).saturating_add(longest))
-    }
-
-    /// What a quote has to say of it; nothing if all goes at once. `largest` is what the largest
-    /// job asks for.
-    pub fn note(self, tier: Tier, bytes: Bytes, largest: Bytes) -> Option<String> {
-        let at_once = self.at_once(tier)?;
-        if largest > at_once {
-            return Some(format!(
-                "The account's data retrieval policy ({self}) lets {at_once} through at a time and never {largest}, which \
-                 one archive needs: retrieve at the tier bulk, in smaller ranges, or change the policy."
-            ));
-        }
-        let rounds = rounds(bytes, at_once);
-        let each = if self == Self::FreeTier { "a day each" } else { "five hours each" };
-        let told = || {
-            format!(
-                "The account's data retrieval policy ({self}) lets {at_once} through at a time: {rounds} rounds, {each}."
-            )
-        };
-        (rounds > 1).then(told)
-    }
+/// The midnight (UTC) at which a day's share is counted anew.
+pub fn midnight_after(at: Time) -> Time {
+    let day = DAY.as_nanos() as i64;
+    Time((at.0.div_euclid(day) + 1).saturating_mul(day))
 }
 
-fn rounds(bytes: Bytes, at_once: Bytes) -> u64 {
-    bytes.0.div_ceil(at_once.0.max(1)).max(1)
+/// The midnight (UTC) at which this day's share began.
+pub fn midnight_before(at: Time) -> Time {
+    Time(midnight_after(at).0.saturating_sub(DAY.as_nanos() as i64))
 }
 
 #[cfg(test)]
@@ -92,24 +79,30 @@ mod tests {
 
     #[test]
     fn a_policy_slows_standard_retrievals_and_no_others() {
-        let (policy, bytes) = (RetrievalPolicy::BytesPerHour(Bytes(5 * GIB)), Bytes(100 * GIB));
-        // 20 GiB at a time: five rounds of five hours.
-        assert_eq!(policy.duration(Tier::Standard, bytes), Some(25 * HOUR));
-        assert_eq!(policy.duration(Tier::Bulk, bytes), Some(12 * HOUR));
-        assert_eq!(RetrievalPolicy::None.duration(Tier::Standard, bytes), Some(5 * HOUR));
-        assert_eq!(policy.duration(Tier::Standard, Bytes(0)), Some(5 * HOUR));
-        let free = RetrievalPolicy::FreeTier;
-        assert_eq!(free.duration(Tier::Standard, Bytes(GIB)), Some(3 * DAY + 5 * HOUR), "four days' shares");
+        let policy = RetrievalPolicy::BytesPerHour { bytes: Bytes(5 * GIB) };
+        let pace = Pace::of(policy, Tier::Standard).unwrap();
+        assert_eq!((pace.at_once, pace.daily), (Bytes(20 * GIB), false));
+        assert_eq!(pace.next_round(Time(0)), Time(0).plus(5 * HOUR));
+        assert_eq!(Pace::of(policy, Tier::Bulk), None);
+        assert_eq!(Pace::of(RetrievalPolicy::FreeTier, Tier::Expedited), None);
+        assert_eq!(Pace::of(RetrievalPolicy::None, Tier::Standard), None);
     }
 
     #[test]
-    fn a_quote_is_told_only_what_matters() {
-        let policy = RetrievalPolicy::BytesPerHour(Bytes(5 * GIB));
-        let note = |policy: RetrievalPolicy, tier, bytes, largest| policy.note(tier, Bytes(bytes), Bytes(largest));
-        assert!(note(policy, Tier::Standard, 100 * GIB, GIB).unwrap().contains("5 rounds, five hours each"));
-        assert_eq!(note(policy, Tier::Bulk, 100 * GIB, GIB), None);
-        assert_eq!(note(policy, Tier::Standard, 20 * GIB, GIB), None, "all at once");
-        assert_eq!(note(RetrievalPolicy::None, Tier::Standard, 100 * GIB, GIB), None);
-        assert!(note(policy, Tier::Standard, 21 * GIB, 21 * GIB).unwrap().contains("never"));
+    fn the_free_share_is_counted_by_days() {
+        let pace = Pace::of(RetrievalPolicy::FreeTier, Tier::Standard).unwrap();
+        assert!(pace.daily && pace.at_once.0 * 31 <= 10 * GIB);
+        let noon = Time(0).plus(36 * HOUR);
+        assert_eq!(pace.next_round(noon), Time(0).plus(48 * HOUR));
+        assert_eq!(
+            (midnight_before(noon), midnight_after(Time(0))),
+            (Time(0).plus(24 * HOUR), Time(0).plus(24 * HOUR))
+        );
+    }
+
+    #[test]
+    fn rates_are_rounded_up() {
+        let pace = Pace::of(RetrievalPolicy::BytesPerHour { bytes: Bytes(1) }, Tier::Standard).unwrap();
+        assert_eq!((pace.takes(Bytes(1)), pace.takes(Bytes(4)), pace.takes(Bytes(5))), (Bytes(4), Bytes(4), Bytes(8)));
     }
 }

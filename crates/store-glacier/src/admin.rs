@@ -12,7 +12,7 @@ use darkslide_words::{Bytes, Count, Span};
 use crate::amazon::{Amazon, lacking, of_vault, time};
 use crate::failure::Failure;
 use crate::link::Repeat;
-use crate::service::{Body, JobAsk, JobFacts, OpenUpload, Output, Part, Service, Uploaded};
+use crate::service::{Body, JobAsk, JobFacts, Message, OpenUpload, Output, Part, Service, Uploaded};
 
 type Answer<T> = Result<T, Failure>;
 
@@ -67,6 +67,12 @@ impl Amazon {
 }
 
 impl Service for Amazon {
+    fn messages(&self, queue: &str) -> Answer<Vec<Message>> {
+        self.receive(queue)
+    }
+    fn forget_messages(&self, queue: &str, handles: &[String]) -> Answer<()> {
+        self.forget(queue, handles)
+    }
     fn upload(&self, description: &str, body: &Body) -> Answer<Uploaded> {
         self.send_archive(description, body)
     }

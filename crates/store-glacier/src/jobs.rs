@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use darkslide_price::{is_tree_aligned, retrieval_span};
+use darkslide_price::{Pace, is_tree_aligned, midnight_after, midnight_before, retrieval_span, vault_times};
 use darkslide_store::vault::{Job, JobKind, JobState, RetrievalPolicy};
 use darkslide_store::{ReadOutcome, Readable, StoreError, ThawAsk, ThawOutcome};
 use darkslide_words::{Bytes, ObjectName, Span, StorageClass, Tier, Time};
@@ -19,8 +19,10 @@ use crate::tree::Sums;
 pub(crate) const KEPT: Duration = Duration::from_secs(24 * 3600);
 /// A job so young need not be in a list yet.
 const SETTLING: Duration = Duration::from_secs(15 * 60);
-/// The span over which a policy counts bytes.
+/// How long what was heard of the policy is believed, and how long a refusal is.
 const HOUR: Duration = Duration::from_secs(3600);
+/// How soon it is tried again whether a job has ended that may have by now.
+const SOON: Duration = Duration::from_secs(15 * 60);
 /// How old what is known of jobs may be before a read asks again.
 const FRESH: Duration = Duration::from_secs(60);
 
@@ -59,7 +61,7 @@ impl JobRow {
     }
 }
 
-fn row(facts: JobFacts) -> JobRow {
+pub(crate) fn row(facts: JobFacts) -> JobRow {
     JobRow {
         state: match facts.succeeded {
             None => JobState::Working,
@@ -123,7 +125,7 @@ impl VaultStore {
                 return Ok(ThawOutcome::InProgress);
             }
         }
-        if let Some(until) = self.held_back(ask.tier, span.len(), now)? {
+        if let Some(until) = self.held_back(ask.tier, Bytes(span.len()), now)? {
             return Ok(ThawOutcome::HeldBack { until });
         }
         let part = (span != all).then_some(span);
@@ -161,36 +163,55 @@ impl VaultStore {
         Ok(id)
     }
 
-    /// Until when a retrieval has to wait so that the account's policy would not refuse it: it counts
-    /// what was asked for at the tier Standard within an hour.
-    fn held_back(&self, tier: Tier, bytes: u64, now: Time) -> Result<Option<Time>, StoreError> {
+    /// Until when a retrieval has to wait so that the account's policy would not refuse it. The service
+    /// counts what is in progress at the tier Standard, or was asked for today; so does this, over the
+    /// jobs that are known. What the policy never lets through is an error.
+    fn held_back(&self, tier: Tier, bytes: Bytes, now: Time) -> Result<Option<Time>, StoreError> {
         if tier != Tier::Standard {
             return Ok(None);
         }
-        let RetrievalPolicy::BytesPerHour { bytes: most } = self.policy(now)? else { return Ok(None) };
-        let since = Time(now.0.saturating_sub(HOUR.as_nanos() as i64));
-        let of_hour =
-            |job: &JobRow| job.kind == JobKind::Archive && job.tier == Some(Tier::Standard) && job.created > since;
-        let recent: Vec<(Time, u64)> = self
+        let policy = self.policy(now)?;
+        let (Some(pace), Some(window)) = (Pace::of(policy, tier), vault_times(tier)) else { return Ok(None) };
+        let wanted = pace.takes(bytes);
+        if wanted > pace.at_once {
+            return Err(StoreError::Setup {
+                store: self.label.clone(),
+                why: format!("is under a data retrieval policy ({policy}) that never lets {bytes} through at once"),
+                advice: "thaw at the tier bulk, which is not under it, or change it: \
+                         `darkslide vault retrieval-policy set`"
+                    .into(),
+            });
+        }
+        let today = midnight_before(now);
+        let counts = |job: &JobRow| {
+            let standard = job.kind == JobKind::Archive && job.tier == Some(Tier::Standard);
+            standard && if pace.daily { job.created >= today } else { job.state == JobState::Working }
+        };
+        let mut counted: Vec<(Time, Bytes)> = self
             .record
             .jobs()?
             .into_iter()
-            .filter(of_hour)
-            .map(|job| (job.created, job.span.map_or(job.size.unwrap_or(0), Span::len)))
+            .filter(counts)
+            .map(|job| (job.created, pace.takes(Bytes(job.span.map_or(job.size.unwrap_or(0), Span::len)))))
             .collect();
-        let mut sum: u64 = recent.iter().map(|(_, bytes)| bytes).sum();
-        // One that is larger than an hour's bytes by itself is asked for when nothing else is: the
-        // service decides.
-        if recent.is_empty() || sum.saturating_add(bytes) <= most.0 {
+        counted.sort_unstable();
+        let mut taken: Bytes = counted.iter().map(|(_, bytes)| *bytes).sum();
+        if taken + wanted <= pace.at_once {
             return Ok(None);
         }
-        for (created, bytes_then) in recent {
-            sum -= bytes_then;
-            if sum.saturating_add(bytes) <= most.0 || sum == 0 {
-                return Ok(Some(created.plus(HOUR)));
+        if pace.daily {
+            return Ok(Some(midnight_after(now)));
+        }
+        // Once so many of the oldest are done that it fits; whether they are, the next look tells.
+        let mut until = now;
+        for (created, bytes) in counted {
+            until = until.max(created.plus(window.first));
+            taken = Bytes(taken.0.saturating_sub(bytes.0));
+            if taken + wanted <= pace.at_once {
+                break;
             }
         }
-        Ok(Some(now.plus(HOUR)))
+        Ok(Some(until.max(now.plus(SOON))))
     }
 
     /// The account's policy, asked for once an hour. Whoever may not ask goes by refusals alone.

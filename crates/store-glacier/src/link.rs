@@ -68,6 +68,7 @@ pub(crate) fn transfer_time(bytes: u64) -> Duration {
 /// One configured way.
 pub(crate) struct Link {
     pub(crate) glacier: aws_sdk_glacier::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
     sleeper: Arc<dyn Sleeper>,
     patience: Patience,
     rng: Mutex<Box<dyn Rng>>,
@@ -92,10 +93,15 @@ impl Link {
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build())
             .stalled_stream_protection(stalled);
+        let mut queues = aws_sdk_sqs::config::Builder::from(&sdk)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build());
         if let Some(endpoint) = &settings.endpoint {
             config = config.endpoint_url(endpoint);
+            queues = queues.endpoint_url(endpoint);
         }
         Ok(Self {
+            sqs: aws_sdk_sqs::Client::from_conf(queues.build()),
             glacier: aws_sdk_glacier::Client::from_conf(config.build()),
             sleeper: surroundings.sleeper,
             patience: settings.patience,

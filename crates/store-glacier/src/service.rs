@@ -75,6 +75,14 @@ pub(crate) struct Output {
     pub(crate) tree: Option<String>,
 }
 
+/// What lay in a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) body: String,
+    /// To delete it by.
+    pub(crate) handle: String,
+}
+
 type Answer<T> = Result<T, Failure>;
 
 /// The calls.
@@ -94,6 +102,10 @@ pub(crate) trait Service: Send + Sync {
     fn job(&self, id: &str) -> Answer<JobFacts>;
     /// A part of the output, counted from its own start; all of it where none is named.
     fn output(&self, job: &str, part: Option<Span>) -> Answer<Output>;
+
+    /// Up to ten messages of a queue, without waiting.
+    fn messages(&self, queue: &str) -> Answer<Vec<Message>>;
+    fn forget_messages(&self, queue: &str, handles: &[String]) -> Answer<()>;
 
     fn describe(&self) -> Answer<VaultInfo>;
     fn create(&self) -> Answer<()>;

@@ -76,6 +76,8 @@ pub struct VaultSettings {
     pub part: Bytes,
     /// Bytes a second of uploads.
     pub limit_upload: Option<Bytes>,
+    /// URL of an SQS queue that hears of finished jobs, from the topic that the vault tells.
+    pub events: Option<String>,
     /// How long calls are repeated.
     pub patience: Patience,
 }
@@ -94,6 +96,7 @@ impl VaultSettings {
             multipart_from: MULTIPART_FROM,
             part: PART,
             limit_upload: None,
+            events: None,
             patience: Patience::default(),
         }
     }

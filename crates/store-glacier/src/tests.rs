@@ -251,26 +251,47 @@ fn a_job_whose_answer_was_lost_is_found_in_the_list_and_not_asked_for_twice() {
 }
 
 #[test]
-fn requests_keep_below_what_the_policy_allows_in_an_hour() {
+fn requests_keep_below_what_the_policy_lets_be_in_progress() {
     let site = Site::new();
+    // 5 MiB an hour are 20 MiB in progress.
     site.double.world.lock().unwrap().policy = Some(RetrievalPolicy::BytesPerHour { bytes: Bytes(5 * MIB) });
     let store = site.open();
     let packs = ["packs/a", "packs/b", "packs/c"].map(name);
     for pack in &packs {
-        put(&store, pack.as_str(), &noise(5, 2 * MIB)).unwrap();
+        put(&store, pack.as_str(), &noise(5, 8 * MIB)).unwrap();
     }
     let ask = ThawAsk { tier: Tier::Standard, days: Some(1), span: None };
     let begun = site.double.clock.now();
     assert_eq!(store.thaw(&packs[0], &ask).unwrap(), ThawOutcome::Started);
     site.double.advance(HOUR / 2);
     assert_eq!(store.thaw(&packs[1], &ask).unwrap(), ThawOutcome::Started);
-    assert!(held_about(store.thaw(&packs[2], &ask).unwrap(), begun.plus(HOUR)));
+    assert!(held_about(store.thaw(&packs[2], &ask).unwrap(), begun.plus(3 * HOUR)));
     assert_eq!(site.double.count("begin_job"), 2, "the service was not even asked");
     assert_eq!(store.thaw(&packs[2], &BULK).unwrap(), ThawOutcome::Started, "the policy is for Standard only");
-    site.double.advance(HOUR);
     let fast = ThawAsk { tier: Tier::Expedited, ..ask };
     site.double.world.lock().unwrap().refuse = Some(Failure::refused(503, "InsufficientCapacityException", "x"));
     assert_eq!(store.thaw(&packs[2], &fast).unwrap(), ThawOutcome::NoCapacity);
+    let huge = name("packs/huge");
+    put(&store, huge.as_str(), &noise(6, 21 * MIB)).unwrap();
+    site.double.advance(26 * HOUR);
+    let never = store.thaw(&huge, &ask).unwrap_err().to_string();
+    assert!(never.contains("never lets") && never.contains("bulk"), "{never}");
+}
+
+#[test]
+fn the_free_share_of_a_day_is_not_exceeded() {
+    let site = Site::new();
+    site.double.world.lock().unwrap().policy = Some(RetrievalPolicy::FreeTier);
+    let store = site.open();
+    let packs: Vec<_> = (0..12).map(|n| name(&format!("packs/{n}"))).collect();
+    for (n, pack) in packs.iter().enumerate() {
+        put(&store, pack.as_str(), &noise(n as u64, 32 * MIB)).unwrap();
+    }
+    let ask = ThawAsk { tier: Tier::Standard, days: Some(1), span: None };
+    let outcomes: Vec<_> = packs.iter().map(|pack| store.thaw(pack, &ask).unwrap()).collect();
+    assert_eq!(outcomes.iter().filter(|o| **o == ThawOutcome::Started).count(), 10, "330 MiB are free");
+    let ThawOutcome::HeldBack { until } = outcomes[11] else { panic!("{outcomes:?}") };
+    assert_eq!(until, darkslide_price::midnight_after(site.double.clock.now()));
 }
 
 #[test]

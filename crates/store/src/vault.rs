@@ -9,6 +9,8 @@ use std::path::Path;
 use darkslide_words::{Bytes, Count, Name, ObjectName, Span, Tier, Time};
 use serde::Serialize;
 
+pub use darkslide_words::RetrievalPolicy;
+
 use crate::StoreError;
 
 /// A vault, as the service describes it.
@@ -230,21 +232,6 @@ pub struct VaultLock {
     pub expires: Option<Time>,
     /// When it was begun.
     pub created: Option<Time>,
-}
-
-/// How much an account allows to be retrieved at the tier Standard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "strategy")]
-pub enum RetrievalPolicy {
-    /// As much as is asked for.
-    None,
-    /// What is free; all else is refused.
-    FreeTier,
-    /// So many bytes an hour; what is beyond that is refused.
-    BytesPerHour {
-        /// The bytes.
-        bytes: Bytes,
-    },
 }
 
 /// Gets each archive; an error ends it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use darkslide_price::{PriceError, download_time, tiers_offered};
-use darkslide_words::{Bytes, Money, Readable, StorageClass, Time};
+use darkslide_words::{Bytes, Money, Readable, RetrievalPolicy, StorageClass, Time};
 
 use crate::plan::{How, Need, Options, Place};
 use crate::{NotOffered, PlanError, PriceMap, cost};
@@ -85,7 +85,7 @@ fn each<'a>(
     ends: &Ends,
 ) -> Result<Vec<Chosen<'a>>, PlanError> {
     let mut chosen = Vec::with_capacity(needs.len());
-    let mut nowhere = Vec::new();
+    let (mut nowhere, mut held) = (Vec::new(), Vec::new());
     let mut refused: BTreeMap<&StorageClass, NotOffered> = BTreeMap::new();
     for need in needs {
         let mut best: Option<(u8, Money, Chosen<'a>)> = None;
@@ -100,15 +100,22 @@ fn each<'a>(
         match (best, need.copies.first()) {
             (Some((_, _, best)), _) => chosen.push(best),
             (None, None) => nowhere.push(need.name.clone()),
-            (None, Some(_)) => refuse(&mut refused, need),
+            (None, Some(_)) => match need.copies.iter().find_map(|place| forbidden(need, place, options)) {
+                Some(why) => held.push((why, need.name.clone())),
+                None => refuse(&mut refused, need),
+            },
         }
     }
     if !nowhere.is_empty() {
         return Err(PlanError::Nowhere { packs: nowhere });
     }
-    match refused.is_empty() {
-        true => Ok(chosen),
-        false => Err(PlanError::TierNotOffered { tier: options.tier, groups: refused.into_values().collect() }),
+    match (held.first(), refused.is_empty()) {
+        (None, true) => Ok(chosen),
+        (Some(((policy, most), _)), true) => {
+            let (policy, most) = (*policy, *most);
+            Err(PlanError::NeverLetThrough { policy, most, packs: held.into_iter().map(|(_, name)| name).collect() })
+        }
+        (_, false) => Err(PlanError::TierNotOffered { tier: options.tier, groups: refused.into_values().collect() }),
     }
 }
 
@@ -125,7 +132,15 @@ fn refuse<'a>(refused: &mut BTreeMap<&'a StorageClass, NotOffered>, need: &'a Ne
     }
 }
 
-/// A copy with its rank and its cost; nothing if its class does not have the tier.
+/// The policy, and what it lets through at once, where that is less than the pack needs: then it never
+/// comes at this tier.
+fn forbidden(need: &Need, place: &Place, options: &Options) -> Option<(RetrievalPolicy, Bytes)> {
+    let (pace, policy) = (options.pace(place)?, options.policies.get(&place.store)?);
+    let takes = pace.takes(cost::thawed(&place.class, need.size, need.span));
+    (takes > pace.at_once && place.readable != Readable::Thawing).then_some((*policy, pace.at_once))
+}
+
+/// A copy with its rank and its cost; nothing if its class does not have the tier, or a policy forbids it.
 fn candidate<'a>(
     need: &'a Need,
     place: &'a Place,
@@ -139,7 +154,7 @@ fn candidate<'a>(
         let cost = cost::fetch(of_store, &place.class, need.gets, need.wanted)?;
         return Ok(Some((rank, cost, Chosen { need, place, how: How::Ready, ask: Money::ZERO, wave: 0 })));
     }
-    if !cost::offers(&place.class, options.tier) {
+    if !cost::offers(&place.class, options.tier) || forbidden(need, place, options).is_some() {
         return Ok(None);
     }
     let size = cost::thawed(&place.class, need.size, need.span);

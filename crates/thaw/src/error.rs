@@ -5,7 +5,7 @@ use std::fmt;
 use darkslide_catalog::{CatalogError, ThawId};
 use darkslide_price::PriceError;
 use darkslide_store::StoreError;
-use darkslide_words::{Money, ObjectName, StorageClass, Tier};
+use darkslide_words::{Bytes, Money, ObjectName, RetrievalPolicy, StorageClass, Tier};
 
 use crate::OverBudget;
 
@@ -58,6 +58,20 @@ pub enum PlanError {
         tier: Tier,
         /// What cannot have it.
         groups: Vec<NotOffered>,
+    },
+    /// The account's data retrieval policy lets less through at once than one pack needs.
+    #[error(
+        "the account's data retrieval policy ({policy}) lets at most {most} through at once, and these need more: {}; \
+         thaw at the tier bulk, which is not under it, or change it with `darkslide vault retrieval-policy set`",
+        names(packs)
+    )]
+    NeverLetThrough {
+        /// The policy.
+        policy: RetrievalPolicy,
+        /// What it lets through at once.
+        most: Bytes,
+        /// The packs.
+        packs: Vec<ObjectName>,
     },
     /// A thawed copy has to stay for a while.
     #[error("thawed copies for 0 days give nothing to read; ask for at least 1 day")]

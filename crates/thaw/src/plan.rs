@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use darkslide_price::{Access, Group, Quote, RestoreFacts, restore_quote};
-use darkslide_words::{Bytes, Count, Money, ObjectName, Readable, Span, StorageClass, Tier, Time};
+use darkslide_price::{Access, Group, Pace, Quote, RestoreFacts, restore_quote};
+use darkslide_words::{Bytes, Count, Money, ObjectName, Readable, RetrievalPolicy, Span, StorageClass, Tier, Time};
 use serde::{Serialize, Serializer};
 
 use crate::choose::{Chosen, choose};
@@ -68,6 +68,16 @@ pub struct Options {
     pub bulk_from: u64,
     /// Objects that each store is known to hold: decides how looking is cheapest.
     pub held: BTreeMap<String, u64>,
+    /// The data retrieval policies that hold for the stores that are vaults, as last heard.
+    pub policies: BTreeMap<String, RetrievalPolicy>,
+}
+
+impl Options {
+    /// How fast the account's policy lets what lies there through; none where it does not care.
+    pub(crate) fn pace(&self, place: &Place) -> Option<Pace> {
+        let policy = self.policies.get(&place.store).filter(|_| place.class == StorageClass::Vault)?;
+        Pace::of(*policy, self.tier)
+    }
 }
 
 /// How a pack becomes readable.
@@ -173,12 +183,12 @@ pub fn plan(needs: &[Need], options: &Options, prices: &PriceMap) -> Result<Thaw
     if options.days == 0 && lost {
         return Err(PlanError::NoDays);
     }
-    waves::cut(&mut chosen, options);
+    let by_line = waves::cut(&mut chosen, options);
     let timeline = waves::timeline(&chosen, options);
     let mut quote = Quote::default();
     let mut packs: Vec<Planned> = chosen.iter().map(planned).collect();
     price(&chosen, &mut packs, options, prices, &mut quote)?;
-    let assumptions = assumptions(&chosen, options, timeline.waves.len());
+    let assumptions = assumptions(&chosen, options, by_line.then_some(timeline.waves.len()));
     Ok(ThawPlan {
         packs,
         waves: timeline.waves,
@@ -310,7 +320,8 @@ fn jobs(here: &[&Chosen<'_>], options: &Options) -> Vec<u64> {
     sizes.into_values().filter(|objects| bulk_pays(*objects, options.bulk_from, options.tier)).collect()
 }
 
-fn assumptions(chosen: &[Chosen<'_>], options: &Options, waves: usize) -> Vec<String> {
+/// `waves` are told where they come from the line.
+fn assumptions(chosen: &[Chosen<'_>], options: &Options, waves: Option<usize>) -> Vec<String> {
     let cold: Vec<&Chosen<'_>> = chosen.iter().filter(|c| c.how == How::Thaw).collect();
     let packs = |test: fn(Readable) -> bool| {
         let count = cold.iter().filter(|c| test(c.place.readable)).count() as u64;
@@ -337,7 +348,8 @@ fn assumptions(chosen: &[Chosen<'_>], options: &Options, waves: usize) -> Vec<St
     if !cold.is_empty() {
         out.push("Times of thaws are those that AWS documents; very large thaws take longer.".into());
     }
-    if waves > 1 {
+    out.extend(paced(&cold, options));
+    if let Some(waves) = waves {
         out.push(format!(
             "All at once could not be downloaded within three quarters of {} days: it is asked for in {waves} waves, \
              each when the download before it is about to end.",
@@ -345,4 +357,24 @@ fn assumptions(chosen: &[Chosen<'_>], options: &Options, waves: usize) -> Vec<St
         ));
     }
     out
+}
+
+/// What there is to say of data retrieval policies; nothing where all goes at once.
+fn paced(cold: &[&Chosen<'_>], options: &Options) -> Vec<String> {
+    let mut rounds: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for c in cold.iter().filter(|c| options.pace(c.place).is_some()) {
+        rounds.entry(&c.place.store).or_default().insert(c.wave);
+    }
+    let told = |(store, waves): (&str, BTreeSet<u32>)| {
+        let policy = options.policies.get(store)?;
+        let pace = Pace::of(*policy, options.tier).filter(|_| waves.len() > 1)?;
+        let each = if pace.daily { "a day, counted from midnight UTC" } else { "at a time" };
+        Some(format!(
+            "The account's data retrieval policy ({policy}) lets {} {each} out of {store}: it is asked for in {} \
+             rounds. The tiers bulk and expedited are not under it.",
+            pace.at_once,
+            waves.len()
+        ))
+    };
+    rounds.into_iter().filter_map(told).collect()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Time;
+use crate::{Bytes, Time};
 
 /// An S3 storage class. Names that this version does not know are carried as
 /// they are, never refused.
@@ -148,6 +148,34 @@ impl Tier {
 impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.as_str().to_ascii_lowercase())
+    }
+}
+
+/// The data retrieval policy of an account in a region: how much may be retrieved from vaults at the
+/// tier Standard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "strategy")]
+pub enum RetrievalPolicy {
+    /// As much as is asked for.
+    #[default]
+    None,
+    /// A day's share of what is free; all else is refused.
+    FreeTier,
+    /// So many bytes an hour, counted over the jobs in progress; what is beyond that is refused.
+    BytesPerHour {
+        /// The bytes.
+        bytes: Bytes,
+    },
+}
+
+impl fmt::Display for RetrievalPolicy {
+    /// As the API names its strategies.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("None"),
+            Self::FreeTier => f.write_str("FreeTier"),
+            Self::BytesPerHour { bytes } => write!(f, "BytesPerHour, {bytes}"),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod rng;
 mod size;
 mod time;
 
-pub use class::{Readable, StorageClass, Tier};
+pub use class::{Readable, RetrievalPolicy, StorageClass, Tier};
 pub use id::{BadId, ChunkId, ContentHash, ObjectId, RepositoryId, RunId, WriterId};
 pub use money::Money;
 pub use name::{BadName, Name, ObjectName};

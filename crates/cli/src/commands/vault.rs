@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use darkslide_engine::provision::policy::keep_archives;
 use darkslide_engine::vault::{EVENTS, InventoryState, Job, Notifications, Reconciled, RetrievalPolicy, VaultInfo};
 use darkslide_engine::words::{Bytes, Money, Tier};
-use darkslide_engine::{Engine, OpenVault, StoreSettings, parse_bytes, short, visit_vault};
+use darkslide_engine::{Engine, OpenVault, Payer, StoreSettings, parse_bytes, short, visit_vault};
 use serde_json::json;
 
 use crate::args::{
@@ -22,6 +22,13 @@ struct At {
     engine: Option<Engine>,
     settings: StoreSettings,
     vault: OpenVault,
+}
+
+impl At {
+    /// The repository, where there is one.
+    fn payer(&self) -> Payer<'_> {
+        self.engine.as_ref().map_or(Payer::Visitor, Payer::Repository)
+    }
 }
 
 /// Runs a command.
@@ -53,9 +60,7 @@ pub fn run(config: Option<PathBuf>, args: Vault) -> Result<Exit> {
         VaultCommand::Tags(command) => tags(&at, command),
         VaultCommand::Lock(command) => lock(&at, command),
         VaultCommand::RetrievalPolicy(command) => retrieval_policy(&at, command),
-        VaultCommand::Import(command) => {
-            super::vault_import::import(at.engine.as_ref(), &at.settings, &at.vault, command)
-        }
+        VaultCommand::Import(command) => super::vault_import::import(at.payer(), &at.settings, &at.vault, command),
         VaultCommand::Leave { to, class, tier, max_cost, empty, yes, json } => {
             let order = super::vault_leave::Order { to, class, tier, max_cost, empty, yes, as_json: json.json };
             super::vault_leave::leave(at.engine.as_ref(), &at.settings, &args.which, &order)
@@ -274,18 +279,13 @@ fn retrieve(
             _ => anyhow::bail!("{id} begins the ids of {} archives", found.len()),
         }
     }
-    let Some(engine) = &at.engine else {
-        anyhow::bail!(
-            "asking for archives needs a configuration, which has the budget and the ledger: `darkslide init`"
-        )
-    };
-    let quote = engine.quote_retrieval(&at.settings, &archives, tier)?;
+    let quote = at.payer().quote(&at.settings, &archives, tier)?;
     let total = quote.total();
     let what = format!("{quote}\nTo ask for {} archives at the tier {tier} costs about {total}.", archives.len());
     if !confirm::spend(&what, yes)? {
         return Ok(Exit::Refused);
     }
-    let jobs = engine.retrieve(&at.vault, &archives, tier, total, max_cost)?;
+    let jobs = at.payer().retrieve(&at.vault, &archives, tier, total, max_cost)?;
     match as_json {
         true => output::value(&json!({"jobs": jobs, "quoted": total})),
         false => jobs.iter().for_each(output::line),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use darkslide_engine::vault::ForeignFile;
 use darkslide_engine::words::{Bytes, Count, Money, Tier};
-use darkslide_engine::{Engine, ImportOptions, OpenVault, StoreSettings, short};
+use darkslide_engine::{ImportOptions, OpenVault, Payer, StoreSettings, short};
 use serde_json::json;
 
 use crate::args::{Foreign, ImportCommand};
@@ -13,22 +13,12 @@ use crate::confirm;
 use crate::output::{self, Exit};
 
 /// Lists, or gets.
-pub fn import(
-    engine: Option<&Engine>,
-    settings: &StoreSettings,
-    vault: &OpenVault,
-    command: ImportCommand,
-) -> Result<Exit> {
+pub fn import(payer: Payer<'_>, settings: &StoreSettings, vault: &OpenVault, command: ImportCommand) -> Result<Exit> {
     match command {
         ImportCommand::List(foreign) => list(&files(vault, &foreign)?, foreign.json.json),
         ImportCommand::Get { foreign, to, tier, max_cost, yes } => {
-            let Some(engine) = engine else {
-                anyhow::bail!(
-                    "getting files needs a configuration, which has the budget and the ledger: `darkslide init`"
-                )
-            };
             let order = Order { files: files(vault, &foreign)?, to, tier, max_cost, yes, as_json: foreign.json.json };
-            get(engine, settings, vault, order)
+            get(payer, settings, vault, order)
         }
     }
 }
@@ -75,7 +65,7 @@ struct Order {
     as_json: bool,
 }
 
-fn get(engine: &Engine, settings: &StoreSettings, vault: &OpenVault, order: Order) -> Result<Exit> {
+fn get(payer: Payer<'_>, settings: &StoreSettings, vault: &OpenVault, order: Order) -> Result<Exit> {
     let mut problem = None;
     let mut ask = |archives: Count, bytes: Bytes, total: Money| {
         let what =
@@ -86,7 +76,7 @@ fn get(engine: &Engine, settings: &StoreSettings, vault: &OpenVault, order: Orde
         })
     };
     let options = ImportOptions { files: order.files, to: order.to, tier: order.tier, max_cost: order.max_cost };
-    let done = engine.import(vault, settings, &options, &mut ask)?;
+    let done = payer.import(vault, settings, &options, &mut ask)?;
     if let Some(error) = problem {
         return Err(error);
     }

@@ -2,11 +2,13 @@
 //! bill laid beside the quotes.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use darkslide_coldsim::{AccessKey, ColdSim, Options, Running};
+use darkslide_engine::provision::desired::{AccountId, Desired, IdentityKind, Region, VaultDesired, VaultName};
+use darkslide_engine::provision::policy::document;
 use darkslide_engine::words::{Bytes, Clock, Money, SystemClock, Time};
 use darkslide_engine::{StoreOpener, StoreSettings};
 use darkslide_store::{ReadOutcome, Store, StoreError, list_all};
@@ -27,15 +29,45 @@ pub enum Workflow {
     Vault,
 }
 
-/// The user of the NAS: one vault, and the list of all.
-const NAS: &str = r#"{"Version":"2012-10-17","Statement":[
-  {"Effect":"Allow","Action":["glacier:ListVaults","glacier:GetDataRetrievalPolicy"],"Resource":"*"},
-  {"Effect":"Allow","Action":["glacier:CreateVault","glacier:DescribeVault","glacier:UploadArchive",
-   "glacier:InitiateMultipartUpload","glacier:UploadMultipartPart","glacier:CompleteMultipartUpload",
-   "glacier:AbortMultipartUpload","glacier:ListParts","glacier:ListMultipartUploads","glacier:InitiateJob",
-   "glacier:DescribeJob","glacier:ListJobs","glacier:GetJobOutput","glacier:AddTagsToVault","glacier:ListTagsForVault",
-   "glacier:SetVaultNotifications","glacier:GetVaultNotifications"],
-   "Resource":"arn:aws:glacier:us-east-1:123456789012:vaults/photos"}]}"#;
+/// Who asks for something of the vault: each with a key of his own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum User {
+    /// Whose account it is.
+    Owner,
+    /// The NAS: it may add to the vault, and get nothing out of it.
+    Writer,
+    /// Who gets photographs back, and asks for inventories; he adds nothing.
+    Restorer,
+}
+
+impl User {
+    fn key(self) -> VaultKey {
+        let id = match self {
+            Self::Owner => "owner",
+            Self::Writer => "nas",
+            Self::Restorer => "safe",
+        };
+        VaultKey { id: id.into(), secret: format!("{id}-secret"), token: None }
+    }
+
+    /// What he may do: as `darkslide cloud export` writes it.
+    fn policy(self, desired: &Desired) -> String {
+        match self {
+            Self::Owner => {
+                r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#.into()
+            }
+            Self::Writer => document(IdentityKind::Writer, desired).to_string(),
+            Self::Restorer => document(IdentityKind::Restorer, desired).to_string(),
+        }
+    }
+}
+
+/// The vault, as `[cloud]` would describe it.
+fn desired() -> Result<Desired> {
+    let vault = VaultDesired { name: VaultName::new(BUCKET)?, notify: true, keep_days: None, lock_days: None };
+    let desired = Desired::new(AccountId::new("123456789012")?, Region::new("us-east-1")?, "demo");
+    Ok(Desired { vaults: vec![vault], ..desired })
+}
 
 /// A simulated Deep Archive, or a vault.
 pub struct Cloud {
@@ -44,17 +76,19 @@ pub struct Cloud {
     began: Instant,
     /// Beside a vault.
     companion: Option<PathBuf>,
+    user: Arc<Mutex<User>>,
 }
 
-/// Opens buckets with the simulator's key, and vaults with that of the NAS.
+/// Opens buckets with the simulator's key, and vaults with that of whoever it is.
 struct Opener {
     clock: Arc<dyn Clock>,
+    user: Arc<Mutex<User>>,
 }
 
 impl Opener {
-    fn vault(settings: &StoreSettings) -> Result<VaultSettings, StoreError> {
+    fn vault(&self, settings: &StoreSettings) -> Result<VaultSettings, StoreError> {
         let mut vault = vaults::resolve(settings)?;
-        vault.credentials = Some(VaultKey { id: "nas".into(), secret: "nas-secret".into(), token: None });
+        vault.credentials = Some(self.user.lock().unwrap_or_else(PoisonError::into_inner).key());
         Ok(vault)
     }
 
@@ -71,7 +105,7 @@ impl StoreOpener for Opener {
             return Self::bucket(settings);
         };
         let companion = Arc::new(DirStore::create(path)?);
-        let (vault, around) = (Self::vault(settings)?, Surroundings::default());
+        let (vault, around) = (self.vault(settings)?, Surroundings::default());
         Ok(Arc::new(VaultStore::create(vault, companion, self.clock.clone(), around)?))
     }
 
@@ -80,7 +114,7 @@ impl StoreOpener for Opener {
             return Self::bucket(settings);
         };
         let companion = Arc::new(DirStore::open(path, &*self.clock)?);
-        let (vault, around) = (Self::vault(settings)?, Surroundings::default());
+        let (vault, around) = (self.vault(settings)?, Surroundings::default());
         Ok(Arc::new(VaultStore::open(vault, companion, self.clock.clone(), around)?))
     }
 }
@@ -106,17 +140,23 @@ impl Cloud {
         let sim = ColdSim::open(options, real)?;
         match workflow {
             Workflow::Bucket => sim.create_bucket(BUCKET)?,
-            Workflow::Vault => sim.add_key(AccessKey {
-                id: "nas".into(),
-                secret: "nas-secret".into(),
-                user: "nas".into(),
-                policies: vec![NAS.into()],
-                boundary: None,
-            })?,
+            Workflow::Vault => {
+                for user in [User::Owner, User::Writer, User::Restorer] {
+                    let VaultKey { id, secret, .. } = user.key();
+                    let policies = vec![user.policy(&desired()?)];
+                    sim.add_key(AccessKey { user: id.clone(), id, secret, policies, boundary: None })?;
+                }
+            }
         }
         let running = sim.start(([127, 0, 0, 1], 0).into())?;
         let companion = (workflow == Workflow::Vault).then(|| folder.join("other-house/companion"));
-        Ok(Self { sim, running, began: Instant::now(), companion })
+        let user = Arc::new(Mutex::new(User::Owner));
+        Ok(Self { sim, running, began: Instant::now(), companion, user })
+    }
+
+    /// From here on this one asks for everything.
+    pub fn act_as(&self, user: User) {
+        *self.user.lock().unwrap_or_else(PoisonError::into_inner) = user;
     }
 
     /// The store to configure.
@@ -135,7 +175,7 @@ impl Cloud {
     pub fn add_stranger(&self) -> Result<()> {
         use darkslide_store::{MemoryStore, PutFacts};
         // The same vault, as another program sees it: with a set of archives of its own.
-        let vault = Opener::vault(&self.settings())?;
+        let vault = self.opening().vault(&self.settings())?;
         let other = VaultStore::create(vault, Arc::new(MemoryStore::default()), self.clock(), Surroundings::default())?;
         let name = darkslide_engine::words::ObjectName::new("packs/of-another-program")?;
         let temperature = darkslide_engine::words::Temperature::Cold;
@@ -145,7 +185,11 @@ impl Cloud {
 
     /// Opens stores there.
     pub fn opener(&self) -> Arc<dyn StoreOpener> {
-        Arc::new(Opener { clock: self.clock() })
+        Arc::new(self.opening())
+    }
+
+    fn opening(&self) -> Opener {
+        Opener { clock: self.clock(), user: self.user.clone() }
     }
 
     /// Its clock.

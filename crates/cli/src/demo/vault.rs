@@ -10,6 +10,7 @@ use darkslide_engine::vault::{EVENTS, InventoryState, Notifications, Standing};
 use darkslide_engine::words::Bytes;
 use darkslide_engine::{Engine, OpenVault};
 
+use super::cloud::User;
 use super::{Stage, a_shoot, back_up, bill, fixtures, found, heading, join, proof, prove, prove_shoot, say, thaw};
 use crate::output::{self, Exit};
 
@@ -28,12 +29,14 @@ pub(super) fn tell(stage: &Stage) -> Result<Exit> {
     let made = fixtures::make_library(&stage.library, super::SEED)?;
     say(format_args!("{} photographs, {} files, {}", made.photographs, made.files, Bytes(made.bytes)));
 
-    heading(2, "A vault that another program used, and a user who may do little");
+    heading(2, "A vault that another program used, and users who may do little");
     stage.cloud.add_stranger()?;
-    say(format_args!("The user `nas` may use this one vault: no other, and nothing of the account but its list."));
     let engine = found(stage)?;
     say(format_args!("Its companion, on a share in another house, holds what must be at hand."));
     set_up(&engine)?;
+    stage.cloud.act_as(User::Writer);
+    say(format_args!("The key of the NAS, by the policy of `darkslide cloud export`, adds to this one vault."));
+    refused(&engine)?;
 
     heading(3, "Backups, as a [[job]] with `schedule = \"nightly 02:00\"` makes them");
     back_up(&engine)?;
@@ -44,6 +47,7 @@ pub(super) fn tell(stage: &Stage) -> Result<Exit> {
 
     heading(4, "The vault's own list, a day later");
     stage.cloud.turn(30 * HOUR);
+    stage.cloud.act_as(User::Restorer);
     inventory(stage, &engine)?;
 
     heading(5, "The house is lost: the library, and this machine with all that it remembers");
@@ -70,6 +74,17 @@ pub(super) fn tell(stage: &Stage) -> Result<Exit> {
     }
     output::line("Everything came back. `darkslide vault leave --to s3://…` would move it on, when that day comes.");
     Ok(Exit::Ok)
+}
+
+/// The NAS, or whoever steals its key, gets nothing out and takes nothing away.
+fn refused(engine: &Engine) -> Result<()> {
+    let vault = open(engine)?;
+    let tried = [vault.get().start_inventory().map(drop), vault.get().set_access_policy(None)];
+    if tried.iter().any(Result::is_ok) {
+        bail!("the writer may do more than he should: this is a bug, please report it");
+    }
+    say(format_args!("It may neither ask for anything back nor change the vault: the service refuses both."));
+    Ok(())
 }
 
 /// Notifications and tags.

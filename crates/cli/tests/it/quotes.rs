@@ -97,6 +97,7 @@ fn play(scenario: &Scenario, class: &StorageClass, tier: Tier, asks: Asks) -> Op
     }
     let prices = BTreeMap::from([(label.clone(), PriceTable::builtin().region(region).unwrap())]);
     let wanted = Options {
+        policies: Default::default(),
         tier,
         days: scenario.days,
         bandwidth: LINE,

@@ -1,5 +1,7 @@
 //! A Glacier vault as a user meets it: founded, backed up to, looked at, set up, left, lost.
 
+mod others;
+
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +114,41 @@ fn an_archive_is_retrieved_by_its_id_and_fetched_verified() {
     assert_eq!(fs::metadata(site.world.path("pack")).unwrap().len().to_string(), size);
     site.run(&format!("vault fetch --to pack -- {job}")).exits(1);
     site.run(&format!("vault discard --yes -- {id}")).exits(1).says("darkslide prune");
+}
+
+#[test]
+fn an_archive_is_retrieved_by_somebody_without_a_configuration() {
+    let site = Site::founded();
+    site.inventory();
+    fs::remove_file(site.world.path("darkslide.toml")).unwrap();
+    let way = format!("--vault photos --region us-east-1 --endpoint {}", site.running.url());
+    site.run(&format!("vault inventory start {way}")).exits(4);
+    site.sim.advance(6 * HOUR);
+    let shown = site.json(&format!("vault inventory show {way}"));
+    let id = shown["archives"][0]["id"].as_str().unwrap();
+    site.run(&format!("vault retrieve {way} -- {id}")).exits(1).says("--yes");
+    site.run(&format!("vault retrieve {way} --yes --max-cost 0.0000001 -- {id}")).exits(5);
+    let job = site.run(&format!("vault retrieve {way} --tier expedited --yes --json -- {id}")).exits(4).out;
+    let job: Value = serde_json::from_str(&job).unwrap();
+    assert!(job["quoted"].to_string().contains(|c: char| ('1'..='9').contains(&c)), "it has a price: {job}");
+    site.sim.advance(HOUR);
+    let job = job["jobs"][0].as_str().unwrap();
+    site.run(&format!("vault fetch {way} --to pack -- {job}")).exits(0).says("tree hash");
+    site.run(&format!("vault import list {way}")).exits(0);
+    site.run(&format!("vault import get {way} --to back --yes")).exits(0).says("0 files");
+}
+
+#[test]
+fn a_check_looks_at_the_vault_and_holds_the_companion_to_its_promises() {
+    let site = Site::founded();
+    let told = site.run("store check").exits(0).says("create-only").says("retrieval policy: no limit");
+    assert!(told.out.contains("kept    the vault answers") && told.out.contains("companion"), "{}", told.out);
+    assert_eq!(site.sim.requests().iter().filter(|r| r.operation == "UploadArchive").count(), 1, "none is put there");
+    site.run("vault lock initiate --keep-days 365").exits(0);
+    site.run("vault retrieval-policy set 5GB").exits(0);
+    site.run("store check").exits(0).says("lapses").says("BytesPerHour");
+    fs::remove_file(site.world.path("companion/archives.json")).unwrap();
+    site.run("store check").exits(1).says("BROKEN");
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! Backups into a Glacier vault with a companion, and back, on the simulator: thaws of parts, kills,
 //! lost machines, lost companions, and the way out.
 
+mod dying;
+mod killed;
+mod paced;
+mod told;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +15,7 @@ use darkslide_engine::vault::{InventoryState, Standing};
 use darkslide_engine::words::{Bytes, Clock, Money, Name, OsRng, StorageClass, Tier, Time};
 use darkslide_engine::{
     BackupOptions, ColdRestore, Engine, EngineError, Existing, Founder, IdentityFile, ImportOptions, InitOptions,
-    JoinWith, LeaveOptions, LeavePlan, Leaving, OpenOptions, PackSizes, RestoreOptions, Severity, StoreOpener,
+    JoinWith, LeaveOptions, LeavePlan, Leaving, OpenOptions, PackSizes, Payer, RestoreOptions, Severity, StoreOpener,
     StoreSettings, ThawOptions, ThawPlan,
 };
 use darkslide_store::{Store, StoreError};
@@ -19,6 +24,7 @@ use darkslide_store_glacier::{NoSleep, Surroundings, VaultSettings, VaultStore};
 use darkslide_store_s3::{Key, S3Settings, S3Store};
 
 use crate::harness::{Quiet, Tree, assert_same, identity, noise, same, tree};
+use dying::{Dying, Switch};
 
 const VAULT: &str = "photos";
 const HOUR: Duration = Duration::from_secs(3600);
@@ -27,6 +33,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 struct Opener {
     sim: ColdSim,
     url: String,
+    switch: Arc<Switch>,
+    parts: Option<Bytes>,
 }
 
 impl Opener {
@@ -35,7 +43,11 @@ impl Opener {
         vault.endpoint = Some(self.url.clone());
         vault.region = Some("us-east-1".into());
         vault.record.clone_from(&settings.record);
+        vault.events.clone_from(&settings.events);
         vault.patience.attempts_max = 2;
+        if let Some(part) = self.parts {
+            (vault.multipart_from, vault.part) = (part, part);
+        }
         vault.credentials =
             Some(darkslide_store_glacier::Key { id: "coldsim".into(), secret: "coldsim-secret".into(), token: None });
         vault
@@ -49,6 +61,11 @@ impl Opener {
         Surroundings { sleeper: Arc::new(NoSleep), rng: Box::new(OsRng) }
     }
 
+    /// What can be killed at any of its calls.
+    fn mortal(&self, inner: Arc<dyn Store>) -> Arc<dyn Store> {
+        Arc::new(Dying { inner, switch: self.switch.clone() })
+    }
+
     fn plain(&self, settings: &StoreSettings, new: bool) -> Result<Arc<dyn Store>, StoreError> {
         match &settings.path {
             Some(path) if new => Ok(Arc::new(DirStore::create(path)?)),
@@ -57,6 +74,8 @@ impl Opener {
                 let mut s3 = S3Settings::from_url(settings.url.as_deref().unwrap_or_default())?;
                 s3.endpoint = Some(self.url.clone());
                 s3.region = Some("us-east-1".into());
+                s3.patience.attempts_max = 2;
+                s3.patience.first = Duration::from_millis(1);
                 s3.classes.cold = settings.class.clone().unwrap_or(StorageClass::DeepArchive);
                 s3.credentials = Some(Key { id: "coldsim".into(), secret: "coldsim-secret".into(), token: None });
                 Ok(Arc::new(S3Store::create(s3)?))
@@ -68,16 +87,16 @@ impl Opener {
 impl StoreOpener for Opener {
     fn create(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
         let Some(companion) = &settings.companion else { return self.plain(settings, true) };
-        let companion = self.plain(companion, true)?;
+        let companion = self.mortal(self.plain(companion, true)?);
         let (vault, around) = (self.vault_settings(settings), Self::surroundings());
-        Ok(Arc::new(VaultStore::create(vault, companion, self.clock(), around)?))
+        Ok(self.mortal(Arc::new(VaultStore::create(vault, companion, self.clock(), around)?)))
     }
 
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
         let Some(companion) = &settings.companion else { return self.plain(settings, false) };
-        let companion = self.plain(companion, false)?;
+        let companion = self.mortal(self.plain(companion, false)?);
         let (vault, around) = (self.vault_settings(settings), Self::surroundings());
-        Ok(Arc::new(VaultStore::open(vault, companion, self.clock(), around)?))
+        Ok(self.mortal(Arc::new(VaultStore::open(vault, companion, self.clock(), around)?)))
     }
 
     fn visit(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
@@ -107,6 +126,13 @@ struct Site {
     sim: ColdSim,
     running: Running,
     identity: IdentityFile,
+    switch: Arc<Switch>,
+    /// The companion is a bucket of the simulator.
+    bucket: bool,
+    /// The store hears of finished jobs from a queue of that name.
+    queue: Option<&'static str>,
+    /// Archives go into the vault in parts of so many bytes.
+    parts: Option<Bytes>,
 }
 
 impl Site {
@@ -115,7 +141,8 @@ impl Site {
         let real = Arc::new(darkslide_engine::words::SystemClock::default());
         let sim = ColdSim::open(Options::new(start), real).unwrap();
         let running = sim.start(([127, 0, 0, 1], 0).into()).unwrap();
-        Self { folder: tempfile::tempdir().unwrap(), sim, running, identity: identity() }
+        let (folder, switch) = (tempfile::tempdir().unwrap(), Arc::default());
+        Self { folder, sim, running, identity: identity(), switch, bucket: false, queue: None, parts: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -140,14 +167,20 @@ impl Site {
     }
 
     fn vault(&self) -> StoreSettings {
+        let companion = match self.bucket {
+            true => StoreSettings { class: Some(StorageClass::Standard), ..StoreSettings::parse("s3://beside/photos") },
+            false => StoreSettings::dir(self.path("companion")),
+        };
         StoreSettings {
-            companion: Some(Box::new(StoreSettings::dir(self.path("companion")))),
+            companion: Some(Box::new(companion)),
+            events: self.queue.map(|name| format!("{}/123456789012/{name}", self.running.url())),
             ..StoreSettings::parse(&format!("glacier://{VAULT}"))
         }
     }
 
     fn opener(&self) -> Arc<Opener> {
-        Arc::new(Opener { sim: self.sim.clone(), url: self.running.url() })
+        let (sim, url) = (self.sim.clone(), self.running.url());
+        Arc::new(Opener { sim, url, switch: self.switch.clone(), parts: self.parts })
     }
 
     fn init(&self) -> Engine {
@@ -459,7 +492,9 @@ fn files_of_another_program_come_back_under_their_names_and_over_nothing() {
     assert_eq!(files.len(), 2);
     let to = site.path("imported");
     let options = ImportOptions { files, to: to.clone(), tier: Tier::Bulk, max_cost: None };
-    let step = |yes: bool| site.engine().import(&vault, &site.settings(), &options, &mut |_, _, _| yes).unwrap();
+    let step = |yes: bool| {
+        Payer::Repository(&site.engine()).import(&vault, &site.settings(), &options, &mut |_, _, _| yes).unwrap()
+    };
     let refused = step(false);
     assert_eq!((refused.declined.0, refused.waiting.0, refused.failed.len()), (1, 0, 1), "no name leads out");
     assert_eq!(step(true).waiting.0, 1);

@@ -9,7 +9,7 @@ use darkslide_store::vault::{JobKind, Notifications, RetrievalPolicy, VaultInfo,
 use darkslide_words::{Bytes, Clock, Count, FixedClock, Span, Tier, Time};
 
 use crate::failure::Failure;
-use crate::service::{Body, JobAsk, JobFacts, OpenUpload, Output, Part, Service, Uploaded};
+use crate::service::{Body, JobAsk, JobFacts, Message, OpenUpload, Output, Part, Service, Uploaded};
 use crate::tree::Sums;
 
 type Answer<T> = Result<T, Failure>;
@@ -55,6 +55,7 @@ pub(crate) struct World {
     /// The call at which the line is cut, and whether the call arrives.
     pub(crate) cut: Option<(u64, bool)>,
     pub(crate) log: Vec<&'static str>,
+    pub(crate) queue: Vec<Message>,
 }
 
 #[derive(Clone)]
@@ -174,6 +175,15 @@ fn keep(world: &mut World, description: &str, bytes: Vec<u8>, now: Time) -> Uplo
 }
 
 impl Service for Double {
+    fn messages(&self, _: &str) -> Answer<Vec<Message>> {
+        self.call("messages", |world, _| Ok(world.queue.clone()))
+    }
+    fn forget_messages(&self, _: &str, handles: &[String]) -> Answer<()> {
+        self.call("forget_messages", |world, _| {
+            world.queue.retain(|message| !handles.contains(&message.handle));
+            Ok(())
+        })
+    }
     fn upload(&self, description: &str, body: &Body) -> Answer<Uploaded> {
         self.call("upload", |world, now| match body.tree == Sums::of(&body.bytes).tree() {
             true => Ok(keep(world, description, body.bytes.to_vec(), now)),

@@ -26,6 +26,7 @@ pub fn us_east_1() -> PriceMap {
 
 pub fn options(tier: Tier) -> Options {
     Options {
+        policies: Default::default(),
         tier,
         days: 3,
         bandwidth: 100_000_000,
