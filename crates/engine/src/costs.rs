@@ -32,6 +32,8 @@ pub struct StoreCost {
     pub monthly: Quote,
     /// The bills of this month and the next twelve.
     pub forecast: Vec<(u32, Money)>,
+    /// The same for each storage class by itself.
+    pub by_class: Vec<(StorageClass, Vec<(u32, Money)>)>,
     /// What another class would change.
     pub what_if: Option<WhatIf>,
 }
@@ -49,6 +51,29 @@ pub struct CostReport {
     pub growth: Bytes,
     /// Age of the prices.
     pub price_age: Duration,
+}
+
+/// The forecast of each class by itself: prices of one do not hang on another.
+fn by_class(
+    prices: &Prices,
+    holdings: &[Holding],
+    more: &Holding,
+) -> Result<Vec<(StorageClass, Vec<(u32, Money)>)>, EngineError> {
+    let mut classes: Vec<&StorageClass> = Vec::new();
+    for class in holdings.iter().chain([more]).map(|holding| &holding.class) {
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    let of = |all: &[Holding], class: &StorageClass| -> Vec<Holding> {
+        all.iter().filter(|holding| holding.class == *class).cloned().collect()
+    };
+    let growth = std::slice::from_ref(more);
+    let one = |class: &StorageClass| {
+        let months = forecast(prices, &of(holdings, class), &of(growth, class), MONTHS)?;
+        Ok((class.clone(), months))
+    };
+    classes.into_iter().map(one).collect()
 }
 
 impl Engine {
@@ -124,6 +149,7 @@ impl Engine {
             stores.push(StoreCost {
                 store: settings.label(),
                 monthly: monthly(&prices, &holdings)?,
+                by_class: by_class(&prices, &holdings, &more)?,
                 forecast: forecast(&prices, &holdings, &[more], MONTHS)?,
                 what_if: to.map(|class| what_if(&prices, &holdings, class)).transpose()?,
             });
