@@ -153,14 +153,18 @@ function listed(cells, go) {
   return table("Places in this part of the map", ["Place", "Folder of the newest", ">Photographs", ""], rows);
 }
 
+// West, south, east, north of all of them.
+function bounds(cells) {
+  const edges = cells.map((cell) => cell.area.split(",").map(Number));
+  return [Math.min, Math.min, Math.max, Math.max].map((end, n) => end(...edges.map((edge) => edge[n])));
+}
+
 export async function show(here, { signal, go }) {
   const whole = (await get("/map?wide=360&high=180", signal)).cells;
   if (whole.length === 0) {
     here.replaceChildren(empty("No photograph tells where it was taken", "Cameras and phones with GPS write the place into a photograph; it shows up here after the next backup."));
     return;
   }
-  const edges = whole.map((cell) => cell.area.split(",").map(Number));
-  const [least, most] = [(n) => Math.min(...edges.map((edge) => edge[n])), (n) => Math.max(...edges.map((edge) => edge[n]))];
   const all = whole.reduce((sum, cell) => sum + cell.count, 0);
   const paper = h("svg", { "aria-hidden": "true" });
   const spots = h("div", { class: "spots" });
@@ -206,7 +210,7 @@ export async function show(here, { signal, go }) {
     clearTimeout(waiting);
     waiting = setTimeout(ask, 120);
   };
-  const fit = () => { sight.fit(least(0), least(1), most(2), most(3)); again(); };
+  const fit = () => { sight.fit(...bounds(whole)); again(); };
   pointers(box, sight, again);
   keys(box, sight, again, fit);
   signal.addEventListener("abort", () => { clearTimeout(waiting); asking.abort(); size.disconnect(); });
