@@ -23,6 +23,9 @@ const MONTHS: u32 = 12;
 /// A year, for the growth so far.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
+/// Bills of months, by their number from now.
+pub type Bills = Vec<(u32, Money)>;
+
 /// What one store costs.
 #[derive(Debug)]
 pub struct StoreCost {
@@ -31,9 +34,9 @@ pub struct StoreCost {
     /// Items of a month as things are.
     pub monthly: Quote,
     /// The bills of this month and the next twelve.
-    pub forecast: Vec<(u32, Money)>,
+    pub forecast: Bills,
     /// The same for each storage class by itself.
-    pub by_class: Vec<(StorageClass, Vec<(u32, Money)>)>,
+    pub by_class: Vec<(StorageClass, Bills)>,
     /// What another class would change.
     pub what_if: Option<WhatIf>,
 }
@@ -54,11 +57,7 @@ pub struct CostReport {
 }
 
 /// The forecast of each class by itself: prices of one do not hang on another.
-fn by_class(
-    prices: &Prices,
-    holdings: &[Holding],
-    more: &Holding,
-) -> Result<Vec<(StorageClass, Vec<(u32, Money)>)>, EngineError> {
+fn by_class(prices: &Prices, holdings: &[Holding], more: &Holding) -> Result<Vec<(StorageClass, Bills)>, EngineError> {
     let mut classes: Vec<&StorageClass> = Vec::new();
     for class in holdings.iter().chain([more]).map(|holding| &holding.class) {
         if !classes.contains(&class) {

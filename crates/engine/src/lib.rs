@@ -152,7 +152,7 @@ pub use conditions::{Conditions, Senses};
 pub use copies::{
     CopiesGroup, CopiesPlace, CopiesReport, CopiesRule, CopiesSettings, GroupBy, Standing as CopiesStanding,
 };
-pub use costs::{CostReport, StoreCost};
+pub use costs::{Bills, CostReport, StoreCost};
 pub use darkslide_audit::prune::{Act, EarlyDeletion, PrunePlan, Pruned, Unit, Wait, Waiting};
 pub use darkslide_audit::retention::{Author, Fate, Judged, Period, RetentionPlan, Rules, SnapshotFacts, Vouched};
 pub use darkslide_catalog::{

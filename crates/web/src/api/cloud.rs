@@ -18,7 +18,7 @@ use crate::tasks::Task;
 
 /// Somebody who shall be there.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Identity {
+pub struct Member {
     /// `writer`, `restorer`, `auditor`, `pruner`, `admin`.
     identity: &'static str,
     /// Its name in IAM.
@@ -66,7 +66,7 @@ pub struct Matrix {
 /// The account.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Cloud {
-    identities: Vec<Identity>,
+    identities: Vec<Member>,
     /// Why it cannot be told who they are, if so.
     problem: Option<String>,
     /// The `[[job]]` that verifies them by itself.
@@ -75,7 +75,7 @@ pub struct Cloud {
     last: Option<Matrix>,
 }
 
-impl From<&CloudIdentity> for Identity {
+impl From<&CloudIdentity> for Member {
     fn from(one: &CloudIdentity) -> Self {
         let form = if one.is_role { "role" } else { "user" };
         Self { identity: one.kind.word(), name: one.name.clone(), form, here: one.is_here }
@@ -114,7 +114,7 @@ impl From<&CloudChecked> for Matrix {
 pub async fn cloud(State(site): State<Arc<Site>>, _: Reader) -> Result<Json<Cloud>, Refusal> {
     let work = |engine: Engine| {
         let (identities, problem) = match engine.cloud_identities() {
-            Ok(identities) => (identities.iter().map(Identity::from).collect(), None),
+            Ok(identities) => (identities.iter().map(Member::from).collect(), None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         let job = engine.settings().jobs.iter().find(|job| job.kind == JobKind::CloudVerify);

@@ -373,7 +373,7 @@ pub struct Cost {
 
 /// A month that is over, or the one that is going on.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Month {
+pub struct PastMonth {
     /// `2026-03`, in UTC.
     month: String,
     /// Files of the libraries at its end, as backed up.
@@ -389,10 +389,10 @@ pub struct Month {
 /// How it grew and what it cost, month by month, the first one first.
 #[utoipa::path(
     get, path = "/api/v1/history", tag = "look",
-    responses((status = 200, body = Vec<Month>), (status = 401, body = Refused), (status = 503, body = Refused))
+    responses((status = 200, body = Vec<PastMonth>), (status = 401, body = Refused), (status = 503, body = Refused))
 )]
-pub async fn history(State(site): State<Arc<Site>>, _: Reader) -> Result<Json<Vec<Month>>, Refusal> {
-    let month = |one: darkslide_engine::PastMonth| Month {
+pub async fn history(State(site): State<Arc<Site>>, _: Reader) -> Result<Json<Vec<PastMonth>>, Refusal> {
+    let month = |one: darkslide_engine::PastMonth| PastMonth {
         month: one.month,
         files: one.files.0,
         bytes: one.bytes.0,

@@ -125,7 +125,7 @@ pub async fn plan_forget(State(site): State<Arc<Site>>, _: Operator) -> Begun {
 pub struct Forget {
     /// Their names, as the plan told them. If the rules forget another one by now, nothing is done.
     #[schema(min_items = 1)]
-    snapshots: BTreeSet<String>,
+    snapshots: Vec<String>,
 }
 
 /// Forget the snapshots of a plan. What only they needed stays until a prune.
@@ -137,7 +137,7 @@ pub struct Forget {
     )
 )]
 pub async fn forget(State(site): State<Arc<Site>>, _: Operator, body: Sent<Forget>) -> Begun {
-    let seen = sent(body)?.snapshots;
+    let seen: BTreeSet<String> = sent(body)?.snapshots.into_iter().collect();
     if seen.is_empty() {
         return Err(Refusal::bad("the plan forgets nothing"));
     }
@@ -298,7 +298,8 @@ pub async fn plan_prune(State(site): State<Arc<Site>>, _: Operator, body: Sent<P
 pub struct Prune {
     early: Early,
     /// Objects to be deleted, as the plan told: if it is more by now, nothing is done.
-    delete: u32,
+    #[schema(minimum = 0)]
+    delete: i32,
     /// What it must not cost, in US dollars, such as `0.50`.
     #[schema(pattern = r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
     max_usd: String,
@@ -314,10 +315,11 @@ pub struct Prune {
 )]
 pub async fn prune(State(site): State<Arc<Site>>, _: Operator, body: Sent<Prune>) -> Begun {
     let body = sent(body)?;
-    let limit = amount(&body.max_usd)?;
+    let (limit, most) = (amount(&body.max_usd)?, u64::try_from(body.delete));
+    let most = most.map_err(|_| Refusal::bad("`delete` is 0 or more"))?;
     begin(site, "prune", "repository", move |engine, watch, _| {
         let options = PruneOptions { early: body.early.into(), max_cost: Some(limit) };
-        let seen = |plan: &PrunePlan| plan.total() <= limit && plan.sum(Act::Delete).0.0 <= u64::from(body.delete);
+        let seen = |plan: &PrunePlan| plan.total() <= limit && plan.sum(Act::Delete).0.0 <= most;
         match engine.for_pruning().prune(&options, &mut |plan| seen(plan), watch).map_err(why)? {
             None => Err("the plan is another one by now: it deletes more, or costs more, than was seen".into()),
             Some(done) => {
