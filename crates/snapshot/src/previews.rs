@@ -20,7 +20,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::SnapshotError;
 
-pub(crate) use maker::is_rating;
 pub use maker::{InProcess, Made, Maker, Source, is_rating, wants};
 pub(crate) use press::{Press, Pressing, Wanted, channel};
 
