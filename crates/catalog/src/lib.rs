@@ -33,8 +33,8 @@ pub use library::{BaseBlock, DirId, DirRow, FileRow, PackSet, Stat};
 pub use mirrors::MirroredFile;
 pub use packs::{AddedPack, ChunkFacts, Location, PackFacts, PackId, PackState, Pending, Trusted};
 pub use photographs::{
-    Facet, MonthCount, PackHeat, PhotographId, PhotographQuery, PhotographRow, ShowPhotograph, Shown, Sort, Stale,
-    StaleFolder,
+    Area, Facet, MapCell, MonthCount, PackHeat, PhotographId, PhotographQuery, PhotographRow, ShowPhotograph, Shown,
+    Sort, Stale, StaleFolder,
 };
 pub use places::PlaceRow;
 pub use previews::{PreviewPack, PreviewRecord, PreviewStats};

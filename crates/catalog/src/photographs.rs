@@ -3,6 +3,7 @@
 //! what previews say; a row whose file or whose preview changed is stale until it is made anew.
 
 mod ask;
+mod map;
 
 use darkslide_words::{Bytes, ContentHash, Name, Time};
 use rusqlite::{OptionalExtension as _, Row, params};
@@ -10,6 +11,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use crate::{Catalog, CatalogError, DirId, PackId};
 
 pub use ask::{Facet, MonthCount, PackHeat, PhotographQuery, Shown, Sort};
+pub use map::{Area, MapCell};
 
 /// The tables. `stale_files` is filled by triggers, so that whoever writes a file's row need not think
 /// of photographs. A photograph with `fresh = 0` waits for what its preview says.

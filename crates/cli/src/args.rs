@@ -416,6 +416,13 @@ pub enum Quote {
 pub enum ThawCommand {
     /// All thaws and how far they are
     List(Json),
+    /// How far each pack of a thaw is
+    Packs {
+        /// Its number; the open one where there is only one
+        id: Option<i64>,
+        #[command(flatten)]
+        json: Json,
+    },
     /// Wait until a thaw is done and its files are restored
     Wait {
         /// Its number; the open one where there is only one
@@ -455,6 +462,9 @@ pub enum ThawCommand {
         /// The faster tier
         #[arg(long, value_name = "TIER", value_parser = tier)]
         tier: Tier,
+        /// What the whole thaw may cost from here on, in US dollars
+        #[arg(long, value_name = "USD", value_parser = money)]
+        max_cost: Option<Money>,
         /// Spend what the quote says without asking
         #[arg(long)]
         yes: bool,

@@ -11,14 +11,12 @@ use darkslide_provision::apply::Watcher;
 use darkslide_provision::desired::{AccountId, BucketDesired, IamName, Region, Transport};
 use darkslide_provision::verify::{Probe, ProbeOpener, Verified, verify};
 use darkslide_provision::{
-    Applied, CloudError, Desired, Hands, IdentityKind, KeyKeeper, OldKey, Plan, Pricing, Purpose, Rotated, Unkept,
-    observe,
+    Applied, CloudError, Desired, Hands, IdentityKind, KeyKeeper, OldKey, Plan, Pricing, Purpose, Rotated, observe,
 };
 
 use crate::cloud_settings::KeyPlace;
 use crate::cloud_settings::owner_tag;
-use crate::runs::Account;
-use crate::{CloudSettings, Engine, EngineError, JobDone, StoreSettings};
+use crate::{CloudSettings, Engine, EngineError, StoreSettings};
 
 /// How an account is reached, and as whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -181,7 +179,7 @@ impl Engine {
     }
 
     /// The store whose bucket is set up: the first that is one.
-    fn cloud_store(&self) -> Option<&StoreSettings> {
+    pub(crate) fn cloud_store(&self) -> Option<&StoreSettings> {
         self.settings.stores.iter().find(|store| is_bucket(store))
     }
 
@@ -224,7 +222,7 @@ impl Engine {
     pub fn cloud_verify(&self, keeper: &dyn KeyKeeper) -> Result<Verified, EngineError> {
         let setup = self.cloud()?;
         let opener = self.cloud_opener()?;
-        let accesses = self.identity_accesses(&setup)?;
+        let accesses = self.identity_accesses(&setup.desired)?;
         let probes = OwnProbes { opener, bucket: setup.desired.bucket.as_ref(), accesses };
         let mut verified = verify(&setup.desired, &*setup.hands, &probes)?;
         match setup.plan(keeper) {
@@ -238,11 +236,11 @@ impl Engine {
         Ok(verified)
     }
 
-    fn identity_accesses(&self, setup: &CloudSetup) -> Result<Vec<(IdentityKind, CloudAccess)>, EngineError> {
+    pub(crate) fn identity_accesses(&self, desired: &Desired) -> Result<Vec<(IdentityKind, CloudAccess)>, EngineError> {
         let Some(store) = self.cloud_store() else { return Ok(Vec::new()) };
         let base = access(&self.settings.cloud, Some(store))?;
         let mut out = Vec::new();
-        for identity in &setup.desired.identities {
+        for identity in &desired.identities {
             let file = self.cloud_keys();
             let file = file.folder().map(|folder| folder.join(format!("{}.credentials", identity.name)));
             let profile = match identity.kind {
@@ -258,28 +256,5 @@ impl Engine {
             }
         }
         Ok(out)
-    }
-
-    /// The check as a job: a row, a log, an event.
-    pub(crate) fn cloud_verify_by_itself(&self) -> Result<JobDone, EngineError> {
-        self.recorded("cloud", "cloud-verify", |_| {
-            let keeper = self.cloud_keys().keeper().unwrap_or_else(|| Box::new(Unkept));
-            let found = self.cloud_verify(&*keeper)?;
-            let surprises = found.surprises().count();
-            let summary =
-                format!("{} lines, {surprises} surprises, {} settings drifted", found.rows.len(), found.drift.len());
-            let mut warnings: Vec<String> =
-                found.drift.iter().map(|what| format!("not as it shall be: {what}")).collect();
-            let rows = found
-                .surprises()
-                .map(|row| format!("the {}: {} should be {}, and is not", row.identity, row.what, row.expected));
-            warnings.extend(rows);
-            warnings.extend(found.left_out.iter().map(|what| format!("left out: {what}")));
-            let unknown = found.unknown().map(|row| format!("not looked at: the {}, {}", row.identity, row.what));
-            warnings.extend(unknown);
-            let failed = (!found.is_good()).then(|| summary.clone());
-            let done = JobDone { text: summary.clone(), is_whole: found.is_good(), waits_until: None };
-            Ok((done, Account { summary, warnings, failed, ..Account::default() }))
-        })
     }
 }

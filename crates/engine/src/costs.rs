@@ -23,6 +23,9 @@ const MONTHS: u32 = 12;
 /// A year, for the growth so far.
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
+/// Bills of months, by their number from now.
+pub type Bills = Vec<(u32, Money)>;
+
 /// What one store costs.
 #[derive(Debug)]
 pub struct StoreCost {
@@ -31,7 +34,9 @@ pub struct StoreCost {
     /// Items of a month as things are.
     pub monthly: Quote,
     /// The bills of this month and the next twelve.
-    pub forecast: Vec<(u32, Money)>,
+    pub forecast: Bills,
+    /// The same for each storage class by itself.
+    pub by_class: Vec<(StorageClass, Bills)>,
     /// What another class would change.
     pub what_if: Option<WhatIf>,
 }
@@ -49,6 +54,25 @@ pub struct CostReport {
     pub growth: Bytes,
     /// Age of the prices.
     pub price_age: Duration,
+}
+
+/// The forecast of each class by itself: prices of one do not hang on another.
+fn by_class(prices: &Prices, holdings: &[Holding], more: &Holding) -> Result<Vec<(StorageClass, Bills)>, EngineError> {
+    let mut classes: Vec<&StorageClass> = Vec::new();
+    for class in holdings.iter().chain([more]).map(|holding| &holding.class) {
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    let of = |all: &[Holding], class: &StorageClass| -> Vec<Holding> {
+        all.iter().filter(|holding| holding.class == *class).cloned().collect()
+    };
+    let growth = std::slice::from_ref(more);
+    let one = |class: &StorageClass| {
+        let months = forecast(prices, &of(holdings, class), &of(growth, class), MONTHS)?;
+        Ok((class.clone(), months))
+    };
+    classes.into_iter().map(one).collect()
 }
 
 impl Engine {
@@ -124,6 +148,7 @@ impl Engine {
             stores.push(StoreCost {
                 store: settings.label(),
                 monthly: monthly(&prices, &holdings)?,
+                by_class: by_class(&prices, &holdings, &more)?,
                 forecast: forecast(&prices, &holdings, &[more], MONTHS)?,
                 what_if: to.map(|class| what_if(&prices, &holdings, class)).transpose()?,
             });

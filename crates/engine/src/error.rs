@@ -43,6 +43,12 @@ pub enum EngineError {
         /// As it was written.
         text: String,
     },
+    /// No piece of the earth.
+    #[error("`{text}` is no area: west, south, east and north in degrees, such as 16.2,48.1,16.5,48.3")]
+    BadArea {
+        /// As it was written.
+        text: String,
+    },
     /// Not what a page gave as its end.
     #[error("`{text}` is not what a page of photographs gave as `next`: ask for the first page again")]
     BadCursor {
@@ -374,11 +380,18 @@ impl EngineError {
             | Self::NotOwner
             | Self::OtherOwner { .. }
             | Self::NoSnapshot { .. }
+            | Self::Thaw(
+                darkslide_thaw::ThawError::NoSuchThaw { .. }
+                | darkslide_thaw::ThawError::Ended { .. }
+                | darkslide_thaw::ThawError::NotFaster { .. }
+                | darkslide_thaw::ThawError::Plan(darkslide_thaw::PlanError::TierNotOffered { .. }),
+            )
             | Self::AmbiguousSnapshot { .. }
             | Self::Sealed { .. }
             | Self::NoPath { .. }
             | Self::NoPhotograph { .. }
             | Self::BadDate { .. }
+            | Self::BadArea { .. }
             | Self::BadCursor { .. }
             | Self::PreviewsOff
             | Self::Template(_)
@@ -403,7 +416,7 @@ impl EngineError {
             | Self::DrillTooDear { .. }
             | Self::Vetoed { .. }
             | Self::Mirror(darkslide_mirror::MirrorError::Braked { .. })
-            | Self::Thaw(darkslide_thaw::ThawError::OverBudget(_))
+            | Self::Thaw(darkslide_thaw::ThawError::OverBudget(_) | darkslide_thaw::ThawError::UpgradeDearer { .. })
             | Self::Store(StoreError::OverBudget { .. })
             | Self::Audit(AuditError::Store(StoreError::OverBudget { .. }))
             | Self::Snapshot(SnapshotError::Store(StoreError::OverBudget { .. }))

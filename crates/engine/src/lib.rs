@@ -10,6 +10,7 @@ mod browse;
 mod catalogs;
 mod check;
 mod cloud;
+mod cloud_checked;
 mod cloud_export;
 mod cloud_settings;
 mod cold_checksums;
@@ -24,6 +25,7 @@ mod drill;
 mod error;
 mod events;
 mod founding;
+mod history;
 mod identity_use;
 mod importing;
 mod index_sync;
@@ -61,6 +63,7 @@ mod serve_settings;
 mod settings;
 mod status;
 mod store_settings;
+mod thaw_choices;
 mod thaw_order;
 mod thawing;
 mod todo;
@@ -77,6 +80,7 @@ pub use browse::{Found, Line, Recursive, SnapshotInfo};
 pub use catalogs::CatalogInfo;
 pub use check::CheckOptions;
 pub use cloud::{CloudAccess, CloudOpener, CloudSetup};
+pub use cloud_checked::{CloudChecked, CloudIdentity};
 pub use cloud_export::{ExportOf, ExportPlace, export_for_nas};
 pub use cloud_settings::{
     BoundarySetting, CloudSettings, InventorySetting, KeyPlace, LockSetting, NasKind, NasSetting, VaultSetting,
@@ -106,6 +110,7 @@ pub use drill::{DRILL_COST, DrillOutcome};
 pub use error::{EngineError, ErrorKind};
 pub use events::{Announce, Before, Event, EventKind, Silence, Starting};
 pub use founding::{Founded, Founder, InitOptions};
+pub use history::PastMonth;
 pub use identity_use::Restorer;
 pub use importing::{ImportOptions, Imported};
 pub use ingesting::IngestOptions;
@@ -122,8 +127,8 @@ pub use notifying::{ChannelInfo, Dispatcher, StopSign};
 pub use overview::{Lacking, Overview};
 pub use owner::{RecipientInfo, WriterInfo};
 pub use photographs::{
-    Photograph, PhotographAsk, PhotographCopy, PhotographDetail, PhotographFacets, PhotographFile, PhotographOrder,
-    PhotographPage, PhotographState, Timeline,
+    CELLS_MAX, Photograph, PhotographAsk, PhotographCell, PhotographCopy, PhotographDetail, PhotographFacets,
+    PhotographFile, PhotographOrder, PhotographPage, PhotographState, Timeline, area_of,
 };
 pub use previewing::{PreviewSettings, PreviewStatus, PreviewsFetched};
 pub use pricing::builtin_prices;
@@ -147,7 +152,7 @@ pub use conditions::{Conditions, Senses};
 pub use copies::{
     CopiesGroup, CopiesPlace, CopiesReport, CopiesRule, CopiesSettings, GroupBy, Standing as CopiesStanding,
 };
-pub use costs::{CostReport, StoreCost};
+pub use costs::{Bills, CostReport, StoreCost};
 pub use darkslide_audit::prune::{Act, EarlyDeletion, PrunePlan, Pruned, Unit, Wait, Waiting};
 pub use darkslide_audit::retention::{Author, Fate, Judged, Period, RetentionPlan, Rules, SnapshotFacts, Vouched};
 pub use darkslide_catalog::{
@@ -156,6 +161,7 @@ pub use darkslide_catalog::{
 pub use darkslide_price::{Holding as PriceHolding, Line as PriceLine, Quote};
 pub use darkslide_store::vault;
 pub use darkslide_thaw::{Cancelled, Progress as ThawProgress, Stop, ThawPlan, Upgrade};
+pub use thaw_choices::{StoppedThaw, ThawPack};
 pub use thawing::{ColdRestore, RestoreQuote, ThawInfo, ThawOptions};
 pub use todo::ago;
 pub use vaults::{OpenVault, Payer, short, visit_vault};

@@ -4,8 +4,11 @@
 
 mod detail;
 mod heat;
+mod map;
 
-use darkslide_catalog::{Catalog, Facet, MonthCount, PhotographId, PhotographQuery, PhotographRow, Sort, Thumbnails};
+use darkslide_catalog::{
+    Area, Catalog, Facet, MonthCount, PhotographId, PhotographQuery, PhotographRow, Sort, Thumbnails,
+};
 use darkslide_words::{Bytes, Count, Name};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +16,7 @@ use self::heat::Heat;
 use crate::{Engine, EngineError};
 
 pub use detail::{PhotographCopy, PhotographDetail, PhotographFile};
+pub use map::{CELLS_MAX, PhotographCell, area_of};
 
 /// Photographs of one page where nothing else is asked.
 const PAGE: usize = 200;
@@ -97,6 +101,8 @@ pub struct PhotographAsk {
     pub text: Option<String>,
     /// Where it is known where they were taken.
     pub placed: bool,
+    /// Taken within this area.
+    pub area: Option<Area>,
     /// In this state.
     pub state: Option<PhotographState>,
     /// Which come first.
@@ -210,7 +216,7 @@ impl PhotographAsk {
         }
     }
 
-    fn query(&self, heat: &Heat) -> Result<PhotographQuery, EngineError> {
+    pub(super) fn query(&self, heat: &Heat) -> Result<PhotographQuery, EngineError> {
         let date = |text: &Option<String>| text.as_deref().map(span).transpose();
         Ok(PhotographQuery {
             jobs: self.job.iter().cloned().collect(),
@@ -224,6 +230,7 @@ impl PhotographAsk {
             folder: self.folder.as_deref().map(|folder| Name::from(folder.trim_matches('/'))),
             text: self.text.clone(),
             placed: self.placed.then_some(()),
+            area: self.area,
             heat: self.state.map(|state| (heat.of_all(), state.rank())),
         })
     }

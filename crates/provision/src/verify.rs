@@ -4,7 +4,7 @@
 use std::fmt;
 
 use darkslide_words::StorageClass;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ProvisionError;
 use crate::cloud::{Cloud, CloudError, Decision, Question};
@@ -12,7 +12,7 @@ use crate::desired::{Desired, IdentityKind};
 use crate::matrix::{Line, lines};
 
 /// Whether an attempt is, or should be, let through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It was.
@@ -112,7 +112,7 @@ pub trait ProbeOpener {
 }
 
 /// One line of the matrix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
     /// Who.
     pub identity: IdentityKind,
@@ -139,7 +139,7 @@ impl Row {
 }
 
 /// The whole matrix.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Verified {
     /// Its lines.
     pub rows: Vec<Row>,

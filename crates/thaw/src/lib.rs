@@ -31,6 +31,6 @@ pub use cost::PriceMap;
 pub use error::{NotOffered, PlanError, ThawError};
 pub use execute::{Cancelled, Executor, Settings, Warmed};
 pub use plan::{How, Need, Options, Place, Planned, ThawPlan, Wave, compare, plan};
-pub use progress::{Progress, Stop, Tally};
+pub use progress::{Progress, Stop, Tally, ready};
 pub use show::Listing;
 pub use upgrade::Upgrade;

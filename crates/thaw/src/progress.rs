@@ -127,7 +127,8 @@ impl Progress {
     }
 }
 
-fn ready(row: &ThawPackRow, now: Time) -> Option<Time> {
+/// When a pack can be read, about; nothing where it can be already, or never.
+pub fn ready(row: &ThawPackRow, now: Time) -> Option<Time> {
     let last = cost::window(&row.class, row.tier).last;
     match row.step {
         PackStep::Cold => Some(row.due.max(now).plus(last)),

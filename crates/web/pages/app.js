@@ -6,11 +6,13 @@ import { empty, h, problem } from "./parts.js";
 const VIEWS = {
   "/": ["Overview", () => import("./dashboard.js")],
   "/photographs": ["Photographs", () => import("./photographs.js")],
+  "/map": ["Map", () => import("./map.js")],
   "/restore": ["Restores", () => import("./restore.js")],
   "/jobs": ["Jobs", () => import("./jobs.js")],
   "/snapshots": ["Snapshots", () => import("./snapshots.js")],
   "/cards": ["Cards", () => import("./cards.js")],
   "/cloud": ["Cloud", () => import("./cloud.js")],
+  "/upkeep": ["Upkeep", () => import("./upkeep.js")],
   "/settings": ["Settings", () => import("./settings.js")],
 };
 
@@ -43,7 +45,7 @@ async function show() {
   }
 }
 
-export function go(path) {
+function go(path) {
   history.pushState(null, "", path);
   main.focus({ preventScroll: true });
   scrollTo(0, 0);

@@ -1,7 +1,8 @@
 // One glance: safe or not, by the rule; what runs, what failed and what to do; what it costs.
 
 import { get, listen } from "./api.js";
-import { bytes, card, count, double, empty, h, outcome, plot, problem, table, usd, when } from "./parts.js";
+import { bytes, card, count, empty, h, outcome, problem, table, usd, when } from "./parts.js";
+import { chart } from "./plots.js";
 
 function verdict(told) {
   const counted = told.counted;
@@ -62,14 +63,9 @@ function money(told, cost) {
   const parts = [h("p", null, h("span", { class: "number" }, usd(told.month_usd)), h("span", { class: "soft" }, `${limit} this month`))];
   if (cost instanceof Error) parts.push(problem(cost));
   else if (cost.stores.length === 0) parts.push(h("p", { class: "soft" }, "No store here costs anything."));
-  else {
-    const forecast = new Map();
-    for (const store of cost.stores) for (const [month, bill] of store.forecast) forecast.set(month, (forecast.get(month) ?? 0) + Number(bill));
-    const bars = [...forecast].map(([month, bill]) => ({ name: `+${month}`, value: bill, told: usd(bill) }));
-    parts.push(h("h2", null, "The bills of the months to come"), plot("Forecast by month", bars),
-      h("p", { class: "soft" }, `With ${bytes(cost.growth_bytes)} more each month, at prices ${cost.price_age_days} days old.`));
-  }
-  return double("Money", ...parts);
+  else parts.push(h("p", { class: "soft" }, `A month as things are: `, usd(cost.stores.reduce((sum, store) => sum + Number(store.month_usd), 0)),
+    `; ${bytes(cost.growth_bytes)} more come each month. Prices are ${cost.price_age_days} days old.`));
+  return card("Money", ...parts);
 }
 
 function classes(cost) {
@@ -78,6 +74,44 @@ function classes(cost) {
     item.what, `${item.quantity.toLocaleString("en", { maximumFractionDigits: 2 })} ${item.unit}`, usd(item.usd) + (item.unconfirmed ? " ?" : "")]));
   return h("section", { class: "card wide" }, h("h2", null, "A month of storage, by class"),
     table("A month by item", ["Store", "What", ">How much", ">Cost"], rows));
+}
+
+// Months that are shown: the last four years.
+const MONTHS_MAX = 48;
+
+function growth(history) {
+  if (history instanceof Error || history.length === 0) return null;
+  const past = history.slice(-MONTHS_MAX);
+  const columns = past.map((month) => month.month);
+  const of = (name, key) => [{ name, values: past.map((month) => Number(month[key])) }];
+  return h("section", { class: "card wide" }, h("h2", null, "Growth and cost, month by month"), h("div", { class: "plots" },
+    chart("What is backed up, at the month's end", columns, of("In the libraries", "bytes"), bytes),
+    chart("What backups added, sealed", columns, of("Added", "added_bytes"), bytes),
+    chart("What was paid", columns, of("Paid", "spent_usd"), usd)));
+}
+
+// The bills to come, by storage class over all stores.
+export function bills(cost, now) {
+  const classes = new Map();
+  for (const store of cost.stores) {
+    for (const one of store.by_class) {
+      const sums = classes.get(one.class) ?? new Map();
+      for (const [month, bill] of one.forecast) sums.set(month, (sums.get(month) ?? 0) + Number(bill));
+      classes.set(one.class, sums);
+    }
+  }
+  const months = [...new Set([...classes.values()].flatMap((sums) => [...sums.keys()]))].sort((a, b) => a - b);
+  const name = (ahead) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + ahead, 1)).toISOString().slice(0, 7);
+  const series = [...classes].map(([one, sums]) => ({ name: one.toLowerCase().replaceAll("_", " "), values: months.map((month) => sums.get(month) ?? 0) }));
+  series.sort((a, b) => Math.max(...b.values) - Math.max(...a.values));
+  return { columns: months.map(name), series };
+}
+
+function forecast(cost, now) {
+  if (cost instanceof Error || cost.stores.length === 0) return null;
+  const { columns, series } = bills(cost, new Date(now));
+  return h("section", { class: "card wide" }, h("h2", null, "The bills of the months to come, by storage class"),
+    chart("Forecast by month and class", columns, series, usd));
 }
 
 function libraries(told) {
@@ -100,16 +134,20 @@ function thaws(told) {
 }
 
 export async function show(here, { signal }) {
-  let cost = null;
+  let [cost, plots] = [null, null];
   const draw = async () => {
     const told = await get("/overview", signal);
-    cost ??= await get("/cost", signal).catch((error) => error);
+    if (!plots) {
+      const [paid, history] = await Promise.all(["/cost", "/history"].map((path) => get(path, signal).catch((error) => error)));
+      // Kept as they are while the rest is drawn anew: a table that was opened stays open.
+      [cost, plots] = [paid, [growth(history), forecast(paid, told.now)]];
+    }
     if (told.counted === null && told.jobs.length === 0 && told.libraries.length === 0) {
       here.replaceChildren(empty("Nothing is set up yet", "Found a repository with `darkslide init`, or join one with `darkslide open`."));
       return;
     }
     here.replaceChildren(h("div", { class: "cards" }, ...[verdict(told), todo(told.counted), jobs(told), thaws(told), libraries(told),
-      drill(told), money(told, cost), places(told.counted), classes(cost)].filter(Boolean)),
+      drill(told), money(told, cost), ...plots, places(told.counted), classes(cost)].filter(Boolean)),
       h("p", { class: "soft" }, `${told.host}, `, told.counted ? ["counted ", when(told.counted.at)] : ""));
   };
   await draw();

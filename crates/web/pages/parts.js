@@ -1,7 +1,7 @@
 // Parts that views are made of. Text goes in as text: nothing is ever parsed as HTML.
 
 export function h(tag, facts, ...children) {
-  const svg = ["svg", "rect", "line", "text", "path", "g", "title"].includes(tag) && (facts?.svg ?? tag !== "title");
+  const svg = ["svg", "rect", "line", "text", "path", "g", "desc", "title"].includes(tag) && (facts?.svg ?? tag !== "title");
   const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(facts ?? {})) {
     if (value === undefined || value === null || value === false || name === "svg") continue;
@@ -29,7 +29,14 @@ export function count(n) {
 export function usd(text) {
   const value = Number(text);
   if (value === 0) return "$0.00";
-  return value >= 0.095 ? `$${value.toFixed(2)}` : `$${value.toPrecision(2).replace(/e.*/, "")}`;
+  if (value >= 0.095) return `$${value.toFixed(2)}`;
+  // Two digits that count, and never in powers of ten: nobody reads those as money.
+  return value < 0.0000095 ? "under $0.00001" : `$${value.toFixed(1 - Math.floor(Math.log10(value * 1.0001)))}`;
+}
+
+// One setting, two settings.
+export function many(n, one, more = `${one}s`) {
+  return `${count(n)} ${n === 1 ? one : more}`;
 }
 
 export function span(seconds) {
@@ -123,19 +130,27 @@ export function dialog(title, ...children) {
   return box;
 }
 
-// Bars, each with what it says; for screen readers the same as a sentence.
-export function plot(title, bars) {
-  const [width, height] = [600, 140];
-  const most = Math.max(...bars.map((bar) => bar.value), 1e-9);
-  const step = width / bars.length;
-  const drawn = bars.map((bar, n) => {
-    const tall = (bar.value / most) * (height - 34);
-    return h("g", { svg: true }, h("rect", { x: n * step + 3, y: height - 18 - tall, width: Math.max(step - 6, 1), height: Math.max(tall, 1) },
-      h("title", { svg: true }, `${bar.name}: ${bar.told}`)),
-      h("text", { x: n * step + step / 2, y: height - 4, "text-anchor": "middle" }, bar.name),
-      (n === 0 || n === bars.length - 1) && h("text", { x: n * step + step / 2, y: height - 24 - tall, "text-anchor": "middle" }, bar.told));
-  });
-  const told = `${title}: ${bars.map((bar) => `${bar.name} ${bar.told}`).join(", ")}`;
-  return h("svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": told },
-    h("line", { x1: 0, x2: width, y1: height - 17, y2: height - 17 }), ...drawn);
+// Asks once more before something is done that costs money or cannot be undone.
+export function confirm(title, text, word, does, ...more) {
+  const wrong = h("div");
+  const sure = h("button", { type: "submit", class: "main" }, word);
+  const form = h("form", { onsubmit: async (event) => {
+    event.preventDefault();
+    sure.disabled = true;
+    try {
+      await does();
+      box.close();
+    } catch (error) {
+      wrong.replaceChildren(problem(error));
+      sure.disabled = false;
+    }
+  } }, h("p", null, text), ...more, wrong, h("div", { class: "row" }, sure));
+  const box = dialog(title, form);
+  return box;
+}
+
+// An amount that something must not cost: a tenth more than quoted, in whole cents.
+export function cap(quoted, least = 0) {
+  return h("input", { inputmode: "decimal", pattern: "[0-9]{1,9}([.][0-9]{1,9})?", required: true, name: "cap",
+    value: (Math.ceil(Math.round(Number(quoted) * 11000) / 100) / 100 + least).toFixed(2) });
 }

@@ -99,6 +99,7 @@ export async function show(here, { signal, operator, go }) {
     filters.replaceChildren(text, date("from", "from"), date("until", "until"), choose("Camera", "camera", choices.cameras, asked, again), choose("Lens", "lens", choices.lenses, asked, again),
       choose("Folder", "folder", choices.folders, asked, again), choose("Type", "type", choices.types, asked, again), choose("Stars", "stars", stars, asked, again), choose("State", "state", states, asked, again));
     const told = await get(`/photographs/timeline?${words(asked)}`, signal);
+    if (asked.area) filters.append(button("At one place ✕", () => again({ ...asked, area: "" }), { "aria-label": "At one place: show those of all places" }));
     filters.append(h("span", { class: "soft", role: "status" }, `${count(told.count)} photographs, ${bytes(told.bytes)}`));
     if (told.count === 0) {
       const filtered = Object.values(asked).some(Boolean);
@@ -129,7 +130,7 @@ export async function show(here, { signal, operator, go }) {
     requestAnimationFrame(() => grid.lay());
   };
   here.replaceChildren(filters, body);
-  await again({});
+  await again({ area: new URLSearchParams(location.search).get("area") ?? "" });
 }
 
 async function restore(chosen, go) {

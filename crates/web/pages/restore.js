@@ -3,8 +3,9 @@
 
 import { ask, get, listen, post, put } from "./api.js";
 import { button, bytes, card, count, empty, h, problem, say, span, table, usd, when } from "./parts.js";
+import * as thaws from "./thaws.js";
 
-const WORDS = { cold: "frozen", asked: "thawing", warm: "readable", downloaded: "downloaded", verified: "restored", failed: "failed" };
+const { WORDS } = thaws;
 
 function packs(thaw) {
   const all = thaw.steps.reduce((sum, step) => sum + step.packs, 0);
@@ -23,7 +24,7 @@ function money(thaw) {
   return h("p", null, `${usd(quoted)} quoted, `, h("b", null, usd(spent)), ` spent, ${held}`, thaw.max_usd ? `, never more than ${usd(thaw.max_usd)}` : "");
 }
 
-function thaw(one, operator, tasks, again) {
+function thaw(one, operator, tasks, listed, again) {
   const task = tasks.find((task) => task.kind === "restore" && task.what === `thaw ${one.thaw}`);
   const what = one.paths.length === 0 ? "everything" : one.paths.length === 1 ? one.paths[0] : `${count(one.paths.length)} photographs and folders`;
   const word = { open: "on its way", done: "done", cancelled: "cancelled" }[one.state];
@@ -34,9 +35,7 @@ function thaw(one, operator, tasks, again) {
     one.state === "open" && one.ready_about ? h("p", null, "All of it can be read ", when(one.ready_about)) : "",
     one.notes.slice(0, 5).map((note) => h("p", { class: "warn path" }, note)),
     task && task.state !== "done" ? h("p", { class: task.state === "failed" ? "bad path" : "soft path" }, task.text || "Restoring what is readable…") : "",
-    operator && one.state === "open" ? h("div", { class: "row" },
-      button("Look now", async () => { await post(`/thaws/${one.thaw}/step`); say("Looking what is readable"); }),
-      button("Ask for nothing more", async () => { say((await post(`/thaws/${one.thaw}/cancel`)).text); await again(); })) : "");
+    listed, operator && one.state === "open" ? thaws.actions(one, task, again) : "");
 }
 
 function identity(again) {
@@ -108,15 +107,22 @@ async function wizard(selection, unlocked, done) {
 
 export async function show(here, { signal, operator }) {
   let tasks = [];
+  // Lists of packs stay as they are while the rest is drawn anew.
+  const lists = new Map();
+  const packsOf = (one) => {
+    if (!lists.has(one.thaw)) lists.set(one.thaw, thaws.packs(one));
+    lists.get(one.thaw).tell(one);
+    return lists.get(one.thaw);
+  };
   const [top, below] = [h("div"), h("div")];
   const list = async () => {
-    const thaws = await get("/thaws", signal);
+    const all = await get("/thaws", signal);
     const going = tasks.filter((task) => task.kind === "restore" && !task.what.startsWith("thaw "));
-    const begun = going.map((task) => h("section", { class: "card" }, h("h2", { class: "path" }, `to ${task.what}`),
+    const begun = going.filter((task) => task.state !== "done" || !all.some((one) => one.to === task.what)).map((task) => h("section", { class: "card" }, h("h2", { class: "path" }, `to ${task.what}`),
       task.state === "going on" ? h("progress", { max: task.expected ?? 1, value: task.expected ? task.bytes : undefined, "aria-label": "Restore" }) : "",
       h("p", { class: task.state === "failed" ? "bad path" : "path" }, task.text || "Planning…"),
       operator && task.state === "going on" ? button("Stop", () => post(`/tasks/${task.task}/stop`)) : ""));
-    below.replaceChildren(thaws.length || begun.length ? h("div", { class: "cards" }, begun, thaws.map((one) => thaw(one, operator, tasks, list)))
+    below.replaceChildren(all.length || begun.length ? h("div", { class: "cards" }, begun, all.map((one) => thaw(one, operator, tasks, packsOf(one), list)))
       : sessionStorage.getItem("selection") ? "" : empty("Nothing was restored yet", "Choose photographs under ", h("a", { href: "/photographs" }, "Photographs"), " or files under ", h("a", { href: "/snapshots" }, "Snapshots"), ": the price comes first."));
   };
   const draw = async () => {

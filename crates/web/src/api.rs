@@ -1,13 +1,18 @@
 //! Routes, and the document that describes them.
 
 mod act;
+mod cloud;
 mod configuration;
 mod events;
 mod login;
 mod look;
+mod map;
 mod measure;
+mod notify;
 mod photographs;
 mod shapes;
+mod thawing;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -33,7 +38,10 @@ use crate::site::Site;
     paths(
         login::begin, login::who, login::end, look::overview, look::jobs, look::runs, look::run, look::snapshots,
         look::files, look::find, look::diff, look::thaws, look::tasks, photographs::page,
-        photographs::timeline, photographs::choices, photographs::one, photographs::thumbnail, look::cost, act::run_job, act::stop_task,
+        photographs::timeline, photographs::choices, photographs::one, photographs::thumbnail, look::cost, look::history,
+        map::map, cloud::cloud, cloud::verify, thawing::packs, thawing::stopped, thawing::confirm, thawing::upgrade_quote,
+        thawing::upgrade, upkeep::plan_forget, upkeep::forget, upkeep::plan_prune, upkeep::prune, upkeep::plan_repair,
+        upkeep::repair, notify::channels, notify::test, act::run_job, act::stop_task,
         act::quote, act::restore, act::step_thaw, act::cancel_thaw, act::hand_identity, act::forget_identity,
         act::list_cards, act::ingest, act::check_card, configuration::settings, configuration::save,
         configuration::explained, events::events, measure::metrics,
@@ -72,6 +80,21 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/thaws", get(look::thaws))
         .route("/thaws/{thaw}/step", post(act::step_thaw))
         .route("/thaws/{thaw}/cancel", post(act::cancel_thaw))
+        .route("/thaws/{thaw}/packs", get(thawing::packs))
+        .route("/thaws/{thaw}/stopped", post(thawing::stopped))
+        .route("/thaws/{thaw}/confirm", post(thawing::confirm))
+        .route("/thaws/{thaw}/upgrade", get(thawing::upgrade_quote).post(thawing::upgrade))
+        .route("/map", get(map::map))
+        .route("/cloud", get(cloud::cloud))
+        .route("/cloud/verify", post(cloud::verify))
+        .route("/forget/plan", post(upkeep::plan_forget))
+        .route("/forget", post(upkeep::forget))
+        .route("/prune/plan", post(upkeep::plan_prune))
+        .route("/prune", post(upkeep::prune))
+        .route("/repair/plan", post(upkeep::plan_repair))
+        .route("/repair", post(upkeep::repair))
+        .route("/channels", get(notify::channels))
+        .route("/channels/test", post(notify::test))
         .route("/photographs", get(photographs::page))
         .route("/photographs/timeline", get(photographs::timeline))
         .route("/photographs/choices", get(photographs::choices))
@@ -80,6 +103,7 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/tasks", get(look::tasks))
         .route("/tasks/{task}/stop", post(act::stop_task))
         .route("/cost", get(look::cost))
+        .route("/history", get(look::history))
         .route("/quote", post(act::quote))
         .route("/restores", post(act::restore))
         .route("/identity", put(act::hand_identity).delete(act::forget_identity))

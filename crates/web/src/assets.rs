@@ -31,6 +31,10 @@ static ASSETS: &[Asset] = assets! {
     "grid.js" "text/javascript; charset=utf-8";
     "dashboard.js" "text/javascript; charset=utf-8";
     "photographs.js" "text/javascript; charset=utf-8";
+    "map.js" "text/javascript; charset=utf-8";
+    "plots.js" "text/javascript; charset=utf-8";
+    "thaws.js" "text/javascript; charset=utf-8";
+    "upkeep.js" "text/javascript; charset=utf-8";
     "restore.js" "text/javascript; charset=utf-8";
     "jobs.js" "text/javascript; charset=utf-8";
     "snapshots.js" "text/javascript; charset=utf-8";
@@ -45,7 +49,8 @@ static SHELL: Asset =
     Asset { path: "/", kind: "text/html; charset=utf-8", bytes: include_bytes!("../pages/index.html") };
 
 /// Addresses of its views.
-const VIEWS: &[&str] = &["/", "/photographs", "/restore", "/jobs", "/snapshots", "/cards", "/cloud", "/settings"];
+const VIEWS: &[&str] =
+    &["/", "/photographs", "/map", "/restore", "/jobs", "/snapshots", "/cards", "/cloud", "/upkeep", "/settings"];
 
 fn tag(asset: &'static Asset) -> &'static str {
     static TAGS: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();

@@ -79,7 +79,10 @@ pub fn told(outcome: &ColdRestore) -> String {
         }
         ColdRestore::Waiting { id, progress, .. } => {
             let ready = progress.ready_about.map(|at| format!(", ready about {}", at.local())).unwrap_or_default();
-            format!("thaw {id} is under way{ready}")
+            match &progress.stop {
+                Some(stop) => format!("thaw {id} stopped: {stop}"),
+                None => format!("thaw {id} is under way{ready}"),
+            }
         }
         ColdRestore::Declined => "it costs more than was confirmed; nothing was asked for".into(),
     }

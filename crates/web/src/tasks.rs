@@ -26,7 +26,7 @@ const KNOWN_MAX: usize = 50;
 pub struct Task {
     /// Its number, until the page ends.
     pub task: u64,
-    /// `job`, `restore`, `ingest`, `check`.
+    /// `job`, `restore`, `ingest`, `check`, `cloud-verify`, `plan`, `forget`, `prune`, `repair`, `test`.
     pub kind: &'static str,
     /// Of what: a job's name, a card, a folder.
     pub what: String,

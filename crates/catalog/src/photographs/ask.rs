@@ -4,7 +4,7 @@ use darkslide_words::Name;
 use rusqlite::ToSql;
 use rusqlite::types::Value;
 
-use super::{COLUMNS, PhotographId, PhotographRow, photograph};
+use super::{Area, COLUMNS, PhotographId, PhotographRow, photograph};
 use crate::{Catalog, CatalogError, PackId};
 
 /// What a photograph shows: what can be asked for.
@@ -76,6 +76,8 @@ pub struct PhotographQuery {
     pub text: Option<String>,
     /// Where it is known where they were taken.
     pub placed: Option<()>,
+    /// Taken within this area.
+    pub area: Option<Area>,
     /// As readable as this.
     pub heat: Option<(PackHeat, u8)>,
 }
@@ -102,9 +104,9 @@ pub struct MonthCount {
 
 /// Conditions and their values.
 #[derive(Default)]
-struct Asked {
-    sql: String,
-    values: Vec<Value>,
+pub(super) struct Asked {
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
 }
 
 impl Asked {
@@ -124,7 +126,17 @@ impl Asked {
         self.sql.push_str(&format!(" AND {column} IN ({})", list.join(", ")));
     }
 
-    fn values(&self) -> Vec<&dyn ToSql> {
+    fn within(&mut self, area: &Area) {
+        self.and("latitude >= ?", area.south);
+        self.and("latitude <= ?", area.north);
+        self.values.extend([Value::from(area.west), Value::from(area.east)]);
+        let n = self.values.len();
+        // Over the date line west lies east of east.
+        let both = if area.west <= area.east { "AND" } else { "OR" };
+        self.sql.push_str(&format!(" AND (longitude >= ?{} {both} longitude <= ?{n})", n - 1));
+    }
+
+    pub(super) fn values(&self) -> Vec<&dyn ToSql> {
         self.values.iter().map(|value| value as &dyn ToSql).collect()
     }
 }
@@ -136,7 +148,7 @@ fn below(folder: &Name) -> (Vec<u8>, Vec<u8>) {
 }
 
 impl Catalog {
-    fn asked(&self, query: &PhotographQuery) -> Result<Asked, CatalogError> {
+    pub(super) fn asked(&self, query: &PhotographQuery) -> Result<Asked, CatalogError> {
         let mut asked = Asked::default();
         asked.one_of("job", &query.jobs);
         if let Some(from) = query.from {
@@ -171,6 +183,9 @@ impl Catalog {
         }
         if query.placed.is_some() {
             asked.sql.push_str(" AND latitude IS NOT NULL");
+        }
+        if let Some(area) = &query.area {
+            asked.within(area);
         }
         if let Some((heat, rank)) = &query.heat {
             self.heat(heat)?;

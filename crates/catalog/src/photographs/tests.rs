@@ -262,3 +262,38 @@ fn what_a_lost_pack_of_previews_said_is_made_again_and_what_is_there_stays() {
     assert_eq!(catalog.reconcile_preview_packs(&names(&["previews/a", "previews/b", "previews/c"])).unwrap(), 0);
     assert_eq!(catalog.preview_packs().unwrap().iter().filter(|(_, there)| *there).count(), 3);
 }
+
+#[test]
+fn places_are_counted_by_cells_and_found_again_by_their_areas() {
+    let (_folder, catalog) = filled(30);
+    // Ten of thirty have a place: 0, 3, .. 27 ten millionths of a degree north of the equator.
+    let all = PhotographQuery::default();
+    let cells = catalog.photograph_cells(&all, (10, 10), 100).unwrap();
+    let counts: Vec<u64> = cells.iter().map(|cell| cell.count).collect();
+    assert_eq!(counts.iter().sum::<u64>(), 10);
+    assert_eq!((counts[0], cells.len()), (4, 3));
+    for cell in &cells {
+        let found = PhotographQuery { area: Some(cell.area), ..PhotographQuery::default() };
+        assert_eq!(catalog.photograph_count(&found).unwrap().0, cell.count);
+        let newest = catalog.photographs(&found, Sort::Newest, None, 1).unwrap().remove(0);
+        assert_eq!((newest.id, newest.hash, newest.folder), (cell.newest, cell.hash, cell.folder.clone()));
+        assert!(cell.area.south <= cell.middle.0 && cell.middle.0 <= cell.area.north);
+    }
+    assert_eq!(catalog.photograph_cells(&all, (10, 10), 2).unwrap().len(), 2);
+    assert_eq!(catalog.photograph_cells(&all, (i64::MAX, i64::MAX), 9).unwrap().len(), 1);
+    let few = PhotographQuery { cameras: vec!["R5".into()], ..PhotographQuery::default() };
+    assert_eq!(catalog.photograph_cells(&few, (HALF_CIRCLE, HALF_CIRCLE), 9).unwrap()[0].count, 5);
+}
+
+const HALF_CIRCLE: i64 = 1_800_000_000;
+
+#[test]
+fn an_area_may_lie_over_the_date_line() {
+    let (_folder, catalog) = filled(9);
+    // All of them lie just west of Greenwich.
+    let count = |west: i64, east: i64| {
+        let area = Some(Area { west, south: -5, east, north: 100 });
+        catalog.photograph_count(&PhotographQuery { area, ..PhotographQuery::default() }).unwrap().0
+    };
+    assert_eq!((count(-5, 5), count(0, 5), count(5, -1), count(5, -2)), (3, 0, 3, 0));
+}

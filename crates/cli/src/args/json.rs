@@ -27,6 +27,7 @@ impl Cli {
             Command::Quote(Quote::Backup { json, .. } | Quote::Prune(json)) => json.json,
             Command::Thaw(ThawCommand::List(json)) => json.json,
             Command::Thaw(ThawCommand::Wait { json, .. } | ThawCommand::Cancel { json, .. }) => json.json,
+            Command::Thaw(ThawCommand::Packs { json, .. }) => json.json,
             Command::Thaw(ThawCommand::Upgrade { json, .. } | ThawCommand::Confirm { json, .. }) => json.json,
             Command::Drill(a) => a.json.json,
             Command::Cost(a) => a.json.json,

@@ -41,6 +41,12 @@ pub struct Photos {
     /// Only those of which it is known where they were taken
     #[arg(long)]
     pub placed: bool,
+    /// Taken within this area: west, south, east and north in degrees, such as 16.2,48.1,16.5,48.3
+    #[arg(long, value_name = "AREA", allow_hyphen_values = true)]
+    pub area: Option<String>,
+    /// Where they were taken, counted by cells of so many degrees, instead of a list
+    #[arg(long, value_name = "DEGREES", conflicts_with_all = ["count", "facets", "detail"])]
+    pub cells: Option<f64>,
     /// Of this job's library
     #[arg(long, value_name = "JOB")]
     pub job: Option<String>,

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 use darkslide_engine::words::Money;
 use darkslide_engine::{
-    ColdRestore, Engine, Existing, IdentityFile, RestoreOptions, RestoreQuote, Stop, ThawInfo, ThawOptions, ThawState,
+    ColdRestore, Engine, Existing, IdentityFile, RestoreOptions, RestoreQuote, StoppedThaw, ThawInfo, ThawOptions,
+    ThawState,
 };
 use serde_json::{Value, json};
 
@@ -133,6 +134,7 @@ pub fn thaw(config: Option<PathBuf>, command: ThawCommand) -> Result<Exit> {
     let engine = wiring::reader(config)?;
     match command {
         ThawCommand::List(json) => list(&engine, json.json),
+        ThawCommand::Packs { id, json } => packs(&engine, engine.open_thaw(id)?, json.json),
         ThawCommand::Wait { id, every, identity, json } => {
             let id = engine.open_thaw(id)?;
             let identity = keyfile::needed(&identity, "restoring what is thawed")?;
@@ -151,13 +153,17 @@ pub fn thaw(config: Option<PathBuf>, command: ThawCommand) -> Result<Exit> {
             }
             Ok(Exit::Ok)
         }
-        ThawCommand::Upgrade { id, tier, yes, json } => {
+        ThawCommand::Upgrade { id, tier, max_cost, yes, json } => {
             let id = engine.open_thaw(id)?;
             let upgrade = engine.upgrade_quote(id, tier)?;
             if !confirm::spend(&upgrade.to_string(), yes)? {
                 return Ok(Exit::Refused);
             }
-            let progress = engine.upgrade_thaw(id, tier, upgrade.quote.total())?;
+            let confirmed = upgrade.quote.total();
+            let progress = match max_cost {
+                Some(limit) => engine.upgrade_thaw_within(id, tier, confirmed, limit)?,
+                None => engine.upgrade_thaw(id, tier, confirmed)?,
+            };
             match json.json {
                 true => output::value(&json!({"thaw": id, "upgrade": upgrade, "progress": progress})),
                 false => output::line(format_args!("Thaw {id}:\n{progress}")),
@@ -168,15 +174,10 @@ pub fn thaw(config: Option<PathBuf>, command: ThawCommand) -> Result<Exit> {
 }
 
 fn confirm_stopped(engine: &Engine, id: i64, max_cost: Option<Money>, yes: bool, as_json: bool) -> Result<Exit> {
-    let row = engine.thaws()?.into_iter().find(|info| info.id == id).map(|info| info.row);
-    let (quoted, limit) = row.map_or((Money::ZERO, None), |row| (row.quoted, row.max_cost));
-    let Some(stop) = engine.stopped_thaw(id)? else {
+    let limit = engine.thaws()?.into_iter().find(|info| info.id == id).and_then(|info| info.row.max_cost);
+    let Some(StoppedThaw { stop, now }) = engine.stopped_at(id)? else {
         output::line(format_args!("Thaw {id} goes on; there is nothing to confirm."));
         return Ok(Exit::Waiting);
-    };
-    let now = match &stop {
-        Stop::Dearer { now, .. } => *now,
-        Stop::OverBudget(over) => quoted.max(over.spent + over.needed),
     };
     let limit = max_cost.or(limit.map(|limit| limit.max(now)));
     if !confirm::spend(&format!("Thaw {id} stopped: {stop}\nIt would go on for {now} in all."), yes)? {
@@ -218,6 +219,21 @@ fn list(engine: &Engine, as_json: bool) -> Result<Exit> {
                 output::line(format_args!("  {line}"));
             }
         }
+    }
+    Ok(Exit::Ok)
+}
+
+fn packs(engine: &Engine, id: i64, as_json: bool) -> Result<Exit> {
+    let packs = engine.thaw_packs(id)?;
+    if as_json {
+        output::value(&serde_json::to_value(&packs)?);
+        return Ok(Exit::Ok);
+    }
+    for pack in &packs {
+        let ready = pack.ready_about.map(|at| format!(", ready about {}", at.local()));
+        let until = pack.until.map(|at| format!(", until {}", at.local()));
+        let (when, note) = (ready.or(until).unwrap_or_default(), &pack.note);
+        output::line(format_args!("{:<10} {:>9}  {}{when}  {note}", pack.step, pack.bytes.to_string(), pack.object));
     }
     Ok(Exit::Ok)
 }

@@ -31,6 +31,7 @@ pub fn photos(config: Option<PathBuf>, args: Photos) -> Result<Exit> {
         folder: args.folder,
         text: args.text,
         placed: args.placed,
+        area: args.area.as_deref().map(darkslide_engine::area_of).transpose()?,
         state: args.state,
         order: if args.oldest_first { PhotographOrder::Oldest } else { PhotographOrder::Newest },
         after: args.after,
@@ -41,6 +42,9 @@ pub fn photos(config: Option<PathBuf>, args: Photos) -> Result<Exit> {
     }
     if args.facets {
         return facets(&engine, &ask, args.json.json);
+    }
+    if let Some(degrees) = args.cells {
+        return cells(&engine, &ask, degrees, args.json.json);
     }
     let page = engine.photographs(&ask)?;
     if args.json.json {
@@ -79,6 +83,20 @@ fn count(engine: &Engine, ask: &PhotographAsk, as_json: bool) -> Result<Exit> {
         output::line(format_args!("{}-{:02}  {:>8}", month.year, month.month, month.count));
     }
     output::line(format_args!("{} photographs, {}", timeline.count, timeline.size));
+    Ok(Exit::Ok)
+}
+
+fn cells(engine: &Engine, ask: &PhotographAsk, degrees: f64, as_json: bool) -> Result<Exit> {
+    let cells = engine.photograph_cells(ask, (degrees, degrees))?;
+    if as_json {
+        output::value(&serde_json::to_value(&cells)?);
+        return Ok(Exit::Ok);
+    }
+    for cell in &cells {
+        let folder = if cell.folder.is_empty() { "/" } else { &cell.folder };
+        let (north, east) = (cell.latitude, cell.longitude);
+        output::line(format_args!("{north:>10.5} {east:>11.5}  {:>8}  {}  {folder}", cell.count, cell.area));
+    }
     Ok(Exit::Ok)
 }
 

@@ -23,14 +23,20 @@ use crate::site::Site;
 use crate::tasks::Task;
 use crate::unlock;
 
-type Sent<T> = Result<Json<T>, JsonRejection>;
+pub(super) type Sent<T> = Result<Json<T>, JsonRejection>;
 
-fn sent<T>(body: Sent<T>) -> Result<T, Refusal> {
+pub(super) fn sent<T>(body: Sent<T>) -> Result<T, Refusal> {
     body.map(|Json(body)| body).map_err(|error| Refusal::bad(error.body_text()))
 }
 
-fn part<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Refusal> {
+pub(super) fn part<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Refusal> {
     path.map(|Path(part)| part).map_err(|error| Refusal::bad(error.body_text()))
+}
+
+/// US dollars.
+pub(super) fn amount(text: &str) -> Result<Money, Refusal> {
+    let bad = || Refusal::bad(format!("`{text}` is no amount of dollars such as `0.50`"));
+    Money::parse(text).filter(|amount| *amount >= Money::ZERO).ok_or_else(bad)
 }
 
 /// Run a job now.
@@ -224,8 +230,7 @@ pub async fn restore(
     if !to.is_absolute() || to.components().any(|part| part == std::path::Component::ParentDir) {
         return Err(Refusal::bad("the folder begins with `/` and has no `..`: it is one of the machine that serves"));
     }
-    let bad = || Refusal::bad(format!("`{}` is no amount of dollars such as `0.50`", restore.max_usd));
-    let limit = Money::parse(&restore.max_usd).filter(|limit| *limit >= Money::ZERO).ok_or_else(bad)?;
+    let limit = amount(&restore.max_usd)?;
     let options = restore.selection.options(to)?;
     let thaw = ThawOptions { tier: restore.tier.into(), days: None, max_cost: Some(limit) };
     let shared = site.clone();
@@ -243,7 +248,7 @@ pub async fn restore(
     Ok((StatusCode::ACCEPTED, Json(site.engine(work).await?)))
 }
 
-fn no_identity() -> Refusal {
+pub(super) fn no_identity() -> Refusal {
     let text = "hand over the identity that opens photographs first; it stays in memory until the page ends";
     Refusal::new(StatusCode::CONFLICT, "identity", text)
 }
@@ -272,7 +277,7 @@ pub async fn step_thaw(
     Ok((StatusCode::ACCEPTED, Json(site.engine(work).await?)))
 }
 
-fn known_thaw(engine: &Engine, id: i64) -> Result<(), Refusal> {
+pub(super) fn known_thaw(engine: &Engine, id: i64) -> Result<(), Refusal> {
     match engine.thaws()?.iter().any(|thaw| thaw.id == id) {
         true => Ok(()),
         false => Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "user", format!("there is no thaw {id}"))),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use darkslide_engine::words::Name;
+use darkslide_engine::words::{Money, Name};
 use darkslide_engine::{Change, Engine, Recursive};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,9 +17,9 @@ use crate::refusal::{Refusal, Refused};
 use crate::site::Site;
 use crate::tasks::Task;
 
-type Asked<T> = Result<Query<T>, QueryRejection>;
+pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
 
-fn asked<T>(query: Asked<T>) -> Result<T, Refusal> {
+pub(super) fn asked<T>(query: Asked<T>) -> Result<T, Refusal> {
     query.map(|Query(query)| query).map_err(|error| Refusal::bad(error.body_text()))
 }
 
@@ -349,6 +349,15 @@ pub struct StoreCost {
     items: Vec<Item>,
     /// Bills of the months to come, by their number from now.
     forecast: Vec<(u32, String)>,
+    /// The same for each storage class by itself.
+    by_class: Vec<ClassCost>,
+}
+
+/// What is to come for one storage class.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ClassCost {
+    class: String,
+    forecast: Vec<(u32, String)>,
 }
 
 /// What the repository costs.
@@ -362,6 +371,37 @@ pub struct Cost {
     price_age_days: u64,
 }
 
+/// A month that is over, or the one that is going on.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PastMonth {
+    /// `2026-03`, in UTC.
+    month: String,
+    /// Files of the libraries at its end, as backed up.
+    files: u64,
+    /// Their bytes.
+    bytes: u64,
+    /// Sealed bytes that its backups added.
+    added_bytes: u64,
+    /// What was paid in it.
+    spent_usd: String,
+}
+
+/// How it grew and what it cost, month by month, the first one first.
+#[utoipa::path(
+    get, path = "/api/v1/history", tag = "look",
+    responses((status = 200, body = Vec<PastMonth>), (status = 401, body = Refused), (status = 503, body = Refused))
+)]
+pub async fn history(State(site): State<Arc<Site>>, _: Reader) -> Result<Json<Vec<PastMonth>>, Refusal> {
+    let month = |one: darkslide_engine::PastMonth| PastMonth {
+        month: one.month,
+        files: one.files.0,
+        bytes: one.bytes.0,
+        added_bytes: one.added.0,
+        spent_usd: usd(one.spent),
+    };
+    site.engine(move |engine| Ok(engine.history()?.into_iter().map(month).collect())).await.map(Json)
+}
+
 /// What the repository costs: this month, and the months to come.
 #[utoipa::path(
     get, path = "/api/v1/cost", tag = "look",
@@ -373,11 +413,17 @@ pub struct Cost {
 pub async fn cost(State(site): State<Arc<Site>>, _: Reader) -> Result<Json<Cost>, Refusal> {
     let work = |engine: Engine| {
         let report = engine.cost(None, None)?;
+        let months = |all: &[(u32, Money)]| all.iter().map(|(month, bill)| (*month, usd(*bill))).collect();
         let store = |store: &darkslide_engine::StoreCost| StoreCost {
             store: store.store.clone(),
             month_usd: usd(store.monthly.total()),
             items: store.monthly.lines.iter().map(Item::from).collect(),
-            forecast: store.forecast.iter().map(|(month, bill)| (*month, usd(*bill))).collect(),
+            forecast: months(&store.forecast),
+            by_class: store
+                .by_class
+                .iter()
+                .map(|(class, all)| ClassCost { class: class.to_string(), forecast: months(all) })
+                .collect(),
         };
         Ok(Cost {
             spent: report.spent.iter().map(|(kind, paid)| (kind.clone(), usd(*paid))).collect(),

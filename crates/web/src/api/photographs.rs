@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use darkslide_engine::words::ContentHash;
-use darkslide_engine::{Engine, PhotographAsk, PhotographId, PhotographOrder, PhotographState};
+use darkslide_engine::{Engine, PhotographAsk, PhotographId, PhotographOrder, PhotographState, area_of};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -43,6 +43,8 @@ pub struct Wanted {
     text: Option<String>,
     /// Only those of which it is known where they were taken.
     placed: Option<bool>,
+    /// Taken within this area: west, south, east, north in degrees, such as `16.2,48.1,16.5,48.3`.
+    area: Option<String>,
     /// `readable`, `warm`, `thawing`, `cold`, `nowhere`.
     state: Option<String>,
     /// The first taken come first.
@@ -82,6 +84,7 @@ impl Wanted {
             folder: self.folder,
             text: self.text,
             placed: self.placed == Some(true),
+            area: self.area.as_deref().map(area_of).transpose()?,
             state,
             order,
             after: self.after,

@@ -11,7 +11,7 @@ const { PAGE, OPERATOR, READER, IDENTITY, RESTORED, SHOTS, CHROMIUM = "/usr/bin/
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const SIZES = { phone: [390, 844], laptop: [1440, 900], wall: [3840, 2160] };
-const VIEWS = ["/", "/photographs", "/restore", "/jobs", "/snapshots", "/cards", "/cloud", "/settings"];
+const VIEWS = ["/", "/photographs", "/map", "/restore", "/jobs", "/snapshots", "/cards", "/cloud", "/upkeep", "/settings"];
 let base = PAGE.replace(/\/$/, "");
 
 async function order(line) {
@@ -116,6 +116,26 @@ console.log(`${smooth.total} photographs: a frame's work ${smooth.work.toFixed(1
 assert.ok(smooth.total >= 200000 && smooth.most < 1500, `${smooth.most} elements`);
 assert.ok(smooth.work < 12, `a frame's work took ${smooth.work} ms`);
 
+// Amounts are read as money, and the map turns about the point that is looked at.
+const amounts = await page.evaluate(async () => {
+  const { usd } = await import("/assets/parts.js");
+  return [0, 2.2e-7, 0.000042, 0.00099999, 0.0312, 0.095, 1234.5].map(usd);
+});
+assert.deepEqual(amounts, ["$0.00", "under $0.00001", "$0.000042", "$0.0010", "$0.031", "$0.10", "$1234.50"]);
+const turned = await page.evaluate(async () => {
+  const { Sight, up, down, degrees } = await import("/assets/map.js");
+  const sight = new Sight(1200, 700);
+  sight.fit(16.2, 48.1, 16.6, 48.4);
+  const [x, y] = [sight.x(16.3), sight.y(48.3)];
+  for (const times of [2, 2, 0.5, 8]) sight.zoom(times, [x, y]);
+  const off = Math.hypot(sight.x(16.3) - x, sight.y(48.3) - y);
+  sight.move(1e9, 1e9);
+  return { off, same: down(up(48.2)), edges: sight.area(), far: degrees(-0.05, 0.05, "EW"), cell: Math.log2(360 / sight.cell()) };
+});
+assert.ok(turned.off < 0.01 && Math.abs(turned.same - 48.2) < 1e-9, JSON.stringify(turned));
+assert.ok(turned.edges[2] <= 180 && turned.edges[1] >= -90 && Number.isInteger(turned.cell), JSON.stringify(turned));
+assert.equal(turned.far, "0.05° W");
+
 // Snapshots are folders, and a name is found in them.
 await open("/snapshots");
 await page.getByRole("button", { name: "2006/" }).press("Enter");
@@ -137,6 +157,31 @@ await page.keyboard.press("Enter");
 await page.getByText("1 photographs").waitFor();
 await page.getByLabel("Search by name").fill("");
 await page.keyboard.press("Enter");
+await page.getByText(`${Number(process.env.PHOTOGRAPHS).toLocaleString("en")} photographs`).waitFor();
+
+// On the map: nearer with the keyboard, and a place shows its photographs in the grid.
+await open("/map");
+const map = page.getByRole("region", { name: /^Map of photographs/ });
+await map.locator(".spot").first().waitFor();
+await page.waitForFunction(() => [...document.querySelectorAll(".spot img")].some((image) => image.complete && image.naturalWidth > 0));
+const spots = async () => (await map.locator(".spot").count());
+const far = await spots();
+assert.ok(far >= 2, `${far} places`);
+await page.getByRole("status").filter({ hasText: "photographs with a place" }).waitFor();
+const inSight = async () => Number((await page.getByRole("status").filter({ hasText: "with a place" }).textContent()).split(" ")[0].replaceAll(",", ""));
+const everywhere = await inSight();
+await map.focus();
+for (let n = 0; n < 7; n += 1) await page.keyboard.press("+");
+await page.waitForFunction((all) => Number(document.querySelector("[role=status].soft").textContent.split(" ")[0].replaceAll(",", "")) < all, everywhere);
+await page.keyboard.press("0");
+await page.waitForFunction((all) => Number(document.querySelector("[role=status].soft").textContent.split(" ")[0].replaceAll(",", "")) === all, everywhere);
+await accessible("map");
+const one = map.locator(".spot").first();
+const here = Number((await one.getAttribute("aria-label")).split(" ")[0].replaceAll(",", ""));
+await one.press("Enter");
+await page.getByText(`${here.toLocaleString("en")} photographs`).waitFor();
+await accessible("at one place");
+await page.getByRole("button", { name: /^At one place/ }).click();
 await page.getByText(`${Number(process.env.PHOTOGRAPHS).toLocaleString("en")} photographs`).waitFor();
 
 // One large, with what it tells and where its copies are.
@@ -177,8 +222,18 @@ await confirm.click();
 // It is on its way; the page is closed, the server started anew, the clock turned, and it is there.
 await page.locator("[data-thaw]").waitFor({ timeout: 60000 });
 await page.getByText("on its way").waitFor();
+await page.getByText("Pack by pack").click();
+await page.getByRole("cell", { name: "thawing" }).first().waitFor();
 await accessible("thaw");
 await shoot("thaw");
+// Faster would be quoted first; less is asked for again.
+await page.getByRole("button", { name: "Faster…" }).click();
+await page.getByText(/No faster tier is offered/).waitFor();
+await page.keyboard.press("Escape");
+await page.getByRole("button", { name: "Ask for nothing more…" }).click();
+await page.getByText(/What was asked for is paid: \$/).waitFor();
+await accessible("cancel");
+await page.keyboard.press("Escape");
 await page.goto("about:blank");
 base = (await order("restart")).replace(/\/$/, "");
 await logIn(OPERATOR);
@@ -205,6 +260,41 @@ await page.getByRole("log").filter({ hasText: "complete" }).waitFor();
 await accessible("log");
 await page.keyboard.press("Escape");
 
+// What each identity may is proven, and the matrix is there after the page was left.
+await order("account");
+await open("/cloud");
+await page.getByRole("button", { name: "Verify now" }).click();
+await page.getByText("As it should be").waitFor({ timeout: 60000 });
+await page.getByLabel("Surprises only").check();
+await page.getByText("No surprises: nobody may more, or less, than expected.").waitFor();
+await accessible("no surprises");
+await order("surprise");
+await page.getByRole("button", { name: "Verify now" }).click();
+await page.locator(".tag", { hasText: "surprise" }).first().waitFor({ timeout: 60000 });
+await open("/cloud");
+await page.locator(".tag", { hasText: "surprise" }).first().waitFor();
+await accessible("matrix");
+await shoot("matrix");
+
+// Upkeep is a plan first, with its reasons.
+await open("/upkeep");
+await page.getByRole("button", { name: /^What would it do\? Forget/ }).click();
+await page.getByRole("cell", { name: "keep", exact: true }).first().waitFor({ timeout: 60000 });
+await page.getByRole("button", { name: /^What would it do\? Prune/ }).click();
+await page.getByText("0 objects would be deleted, 0 condemned").waitFor({ timeout: 60000 });
+await page.getByRole("button", { name: /^What would it do\? Repair/ }).click();
+await page.locator("[data-upkeep=repair] [role=status]").waitFor({ timeout: 60000 });
+await accessible("upkeep");
+await shoot("plans");
+
+// Growth and cost are plots, and tables for who sees none.
+await open("/");
+await page.getByRole("img", { name: /^What was paid/ }).waitFor();
+await page.locator("figure", { hasText: "Forecast by month and class" }).getByText("As a table").click();
+await page.getByRole("columnheader", { name: "deep archive" }).waitFor();
+await accessible("plots");
+await shoot("plots");
+
 // The configuration is checked, and its comments stay.
 await open("/settings");
 const text = page.getByLabel("Configuration", { exact: true });
@@ -228,6 +318,10 @@ await open("/jobs");
 assert.equal(await page.getByRole("button", { name: "Run now: nightly" }).count(), 0);
 await open("/settings");
 await page.getByText("The configuration is for operators").waitFor();
+await open("/upkeep");
+await page.getByText("Upkeep is for operators").waitFor();
+await open("/cloud");
+assert.equal(await page.getByRole("button", { name: "Verify now" }).count(), 0);
 const refused = await page.evaluate(async () => {
   const { csrf } = await (await fetch("/api/v1/login")).json();
   return (await fetch("/api/v1/jobs/nightly/run", { method: "POST", headers: { "x-darkslide-csrf": csrf } })).status;

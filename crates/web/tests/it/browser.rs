@@ -58,6 +58,14 @@ fn the_story_in_a_browser() {
                 server = Some(world.serve());
                 server.as_ref().unwrap().url()
             }
+            ("account", _) => {
+                world.set_up_account();
+                "it is set up".to_string()
+            }
+            ("surprise", _) => {
+                world.open_up();
+                "somebody may more".to_string()
+            }
             _ => {
                 writeln!(std::io::stdout(), "{line}").unwrap();
                 continue;

@@ -6,15 +6,23 @@ use std::time::Duration;
 
 use darkslide_coldsim::{ColdSim, Options, Running};
 use darkslide_engine::observe::BackupObserver;
+use darkslide_engine::provision::aws::{AwsCloud, AwsSettings, PathStyle, ProbeBucket};
+use darkslide_engine::provision::cloud::{Aspect, Item, KeyId, NewKey, Thing};
+use darkslide_engine::provision::desired::{BucketDesired, IamName, IdentityKind, Region};
+use darkslide_engine::provision::keys::read_key_file;
+use darkslide_engine::provision::verify::Probe;
+use darkslide_engine::provision::{CloudError, Hands};
 use darkslide_engine::words::{Bytes, Clock, OsRng, Rng as _, SeededRng, SystemClock, Time};
 use darkslide_engine::{
-    BackupOptions, Engine, EngineError, Founder, IdentityFile, InitOptions, PackSizes, StoreOpener, StoreSettings,
+    BackupOptions, CloudAccess, CloudOpener, Engine, EngineError, Founder, IdentityFile, InitOptions, PackSizes,
+    StoreOpener, StoreSettings,
 };
 use darkslide_store::{Store, StoreError};
 use darkslide_store_s3::{Key, S3Settings, S3Store};
 use darkslide_web::{Logins, Means, Role, Server};
+use secrecy::SecretString;
 
-use crate::pictures::picture;
+use crate::pictures::{picture, place};
 
 const BUCKET: &str = "photos";
 
@@ -31,6 +39,31 @@ impl StoreOpener for Opener {
 
     fn open(&self, settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
         self.create(settings)
+    }
+
+    fn cloud(&self) -> Option<&dyn CloudOpener> {
+        Some(self)
+    }
+}
+
+/// As the root of the account, or with a key that was made.
+fn as_whom(access: &CloudAccess) -> (Region, AwsSettings) {
+    let root = || NewKey { id: KeyId("coldsim".into()), secret: SecretString::from("coldsim-secret".to_string()) };
+    let key = access.key_file.as_ref().map_or_else(root, |file| read_key_file(file).unwrap().unwrap());
+    let settings =
+        AwsSettings { profile: None, key: Some(key), endpoint: access.endpoint.clone(), path_style: PathStyle::Path };
+    (Region::new(&access.region).unwrap(), settings)
+}
+
+impl CloudOpener for Opener {
+    fn open(&self, access: &CloudAccess) -> Result<Arc<dyn Hands>, CloudError> {
+        let (region, settings) = as_whom(access);
+        Ok(Arc::new(AwsCloud::open(&region, &settings)?))
+    }
+
+    fn probe(&self, access: &CloudAccess, bucket: &BucketDesired) -> Result<Box<dyn Probe>, CloudError> {
+        let (region, settings) = as_whom(access);
+        Ok(Box::new(ProbeBucket::open(&region, &settings, &bucket.name, &bucket.prefix)?))
     }
 }
 
@@ -105,7 +138,8 @@ impl World {
             let folder = self.path(&format!("library/{year}/{year}-{month:02}-03_shoot{shoot}"));
             std::fs::create_dir_all(&folder).unwrap();
             let camera = ["Fujica GW690", "Linhof Technika", "Rolleiflex T"][shoot % 3];
-            let mut bytes = picture(n, camera, &format!("{year}:{month:02}:03 {:02}:{minute:02}:00", 8 + n % 100 / 10));
+            let taken = format!("{year}:{month:02}:03 {:02}:{minute:02}:00", 8 + n % 100 / 10);
+            let mut bytes = picture(n, camera, &taken, place(shoot, n));
             let filled = bytes.len();
             bytes.resize(132 << 10, 0);
             rng.fill(&mut bytes[filled..]);
@@ -115,7 +149,7 @@ impl World {
 
     fn found(&self) {
         let url = StoreSettings::parse(&format!("s3://{BUCKET}/studio"));
-        let store = StoreSettings { endpoint: Some(self.running.url()), ..url };
+        let store = StoreSettings { endpoint: Some(self.running.url()), region: Some("us-east-1".into()), ..url };
         let copy = IdentityFile::parse(self.identity.text("today").as_bytes()).unwrap();
         let options = InitOptions {
             cloud: Default::default(),
@@ -127,14 +161,52 @@ impl World {
             pack: PackSizes { target: Bytes::mib(16), ..PackSizes::default() },
         };
         let engine = Engine::init(options, Arc::new(Opener), self.clock.clone(), &mut OsRng).unwrap().0;
-        let options = BackupOptions { host: "studio".into(), ..BackupOptions::default() };
-        assert!(engine.backup(&options, &Quiet).unwrap().done.failures.is_empty());
+        drop(engine);
+        self.backup();
         let more = "\n# A job of its own.\n[[job]]\nname = \"nightly\"\nkind = \"backup\"\nschedule = \"nightly 02:00\"\n\n\
             [serve]\nlisten = \"127.0.0.1:0\"\n";
         let path = self.path("darkslide.toml");
         let old = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, old + more).unwrap();
         std::fs::write(self.path("identity.txt"), self.identity.text("today").as_bytes()).unwrap();
+    }
+
+    /// An engine of it.
+    pub fn engine(&self) -> Engine {
+        Engine::load(&self.path("darkslide.toml"), Arc::new(Opener), self.clock.clone()).unwrap()
+    }
+
+    /// Backs up.
+    pub fn backup(&self) {
+        let options = BackupOptions { host: "studio".into(), ..BackupOptions::default() };
+        assert!(self.engine().backup(&options, &Quiet).unwrap().done.failures.is_empty());
+    }
+
+    /// Appends to its configuration.
+    pub fn configure(&self, more: &str) {
+        let path = self.path("darkslide.toml");
+        let old = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, old + more).unwrap();
+    }
+
+    /// Sets its account up: identities, their keys, the bucket's settings.
+    pub fn set_up_account(&self) {
+        let engine = self.engine();
+        let (setup, keeper) = (engine.cloud().unwrap(), engine.cloud_keys().keeper().unwrap());
+        let plan = setup.plan(&*keeper).unwrap();
+        setup.apply(&plan, &*keeper, &mut |_: &_| {}).unwrap();
+    }
+
+    /// Lets the writer read, which it must not.
+    pub fn open_up(&self) {
+        let access =
+            CloudAccess { region: "us-east-1".into(), endpoint: Some(self.running.url()), ..CloudAccess::default() };
+        let identities = self.engine().cloud_identities().unwrap();
+        let writer = identities.iter().find(|one| one.kind == IdentityKind::Writer).unwrap();
+        let item = Item::new(Thing::User(IamName::new(&writer.name).unwrap()), Aspect::Policy);
+        let all = serde_json::json!({"Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]});
+        CloudOpener::open(&Opener, &access).unwrap().write(&item, &all).unwrap();
     }
 
     /// Serves its page.
@@ -145,8 +217,7 @@ impl World {
 
     /// A token to log in with.
     pub fn token(&self, name: &str, role: Role) -> String {
-        let engine = Engine::load(&self.path("darkslide.toml"), Arc::new(Opener), self.clock.clone()).unwrap();
-        let state = engine.settings().state_dir();
+        let state = self.engine().settings().state_dir();
         Logins::load(&state).unwrap().make_token(name, role).unwrap().to_string()
     }
 }
