@@ -1,8 +1,8 @@
 //! Quotes for vaults against the bill: two arithmetics and two price lists, written apart.
 
 use darkslide_coldsim::Options;
-use darkslide_price::{Line, PriceTable, RetrievalPolicy};
-use darkslide_words::{Bytes, Count, Money, Tier, Time};
+use darkslide_price::{Line, Pace, PriceTable};
+use darkslide_words::{Bytes, Count, Money, RetrievalPolicy, Tier, Time};
 use serde_json::json;
 
 use crate::client::{DAY, HOUR};
@@ -105,8 +105,9 @@ fn a_policy_lets_through_what_the_quote_counts_on() {
     let limit = 100 * MIB as u64;
     let rule = json!({ "Policy": { "Rules": [{ "Strategy": "BytesPerHour", "BytesPerHour": limit }] } });
     assert_eq!(vaults.json("PUT", "/-/policies/data-retrieval", &rule).status, 204);
-    let policy = RetrievalPolicy::BytesPerHour(Bytes(limit));
-    let at_once = policy.at_once(Tier::Standard).unwrap().0;
+    let policy = RetrievalPolicy::BytesPerHour { bytes: Bytes(limit) };
+    let pace = Pace::of(policy, Tier::Standard).unwrap();
+    let at_once = pace.at_once.0;
     let pack = 40 * MIB as u64;
     let id = vaults.bench.sim.add_hollow_archive("photos", "one", pack).unwrap();
     let wanted = json!({ "Type": "archive-retrieval", "ArchiveId": id });
@@ -123,8 +124,8 @@ fn a_policy_lets_through_what_the_quote_counts_on() {
         vaults.bench.advance(5 * HOUR);
         rounds += 1;
     }
-    let quoted = policy.duration(Tier::Standard, Bytes(25 * pack)).unwrap().as_secs();
-    assert_eq!(quoted, rounds * 5 * HOUR, "{rounds} rounds");
+    assert_eq!(25_u64.div_ceil(at_once / pack), rounds);
+    assert_eq!(pace.next_round(Time(0)), Time(0).plus(std::time::Duration::from_secs(5 * HOUR)));
     let prices = PriceTable::builtin().region("us-east-1").unwrap();
     let quote = prices.vault_retrieval(Tier::Standard, Count(25), Bytes(25 * pack)).unwrap();
     let bill = vaults.bench.sim.bill();
