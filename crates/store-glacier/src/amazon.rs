@@ -220,7 +220,8 @@ impl Amazon {
             let done = of_vault!(self, get_job_output).job_id(job).set_range(range.clone()).send().await?;
             let body =
                 done.body.collect().await.map_err(|e| Failure::no_answer(format!("the download broke off: {e}")))?;
-            let bytes = body.to_vec();
+            // `to_vec` would copy byte by byte.
+            let bytes = Vec::from(body.into_bytes());
             match part {
                 Some(part) if bytes.len() as u64 != part.len() => {
                     Err(Failure::unreadable(format!("{} bytes came where {} were asked for", bytes.len(), part.len())))

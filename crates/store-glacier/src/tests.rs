@@ -271,6 +271,7 @@ fn requests_keep_below_what_the_policy_lets_be_in_progress() {
     let fast = ThawAsk { tier: Tier::Expedited, ..ask };
     site.double.world.lock().unwrap().refuse = Some(Failure::refused(503, "InsufficientCapacityException", "x"));
     assert_eq!(store.thaw(&packs[2], &fast).unwrap(), ThawOutcome::NoCapacity);
+    site.double.world.lock().unwrap().refuse = None;
     let huge = name("packs/huge");
     put(&store, huge.as_str(), &noise(6, 21 * MIB)).unwrap();
     site.double.advance(26 * HOUR);

@@ -305,7 +305,7 @@ impl Bulk {
             let answer = self.s3.get_object().bucket(bucket).key(key).send().await?;
             let body =
                 answer.body.collect().await.map_err(|e| Failure::no_answer(format!("the download broke: {e}")))?;
-            Ok(body.to_vec())
+            Ok(Vec::from(body.into_bytes()))
         });
         String::from_utf8(fetched.await?).map_err(|_| Failure::unreadable(format!("{key} is not text")))
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::types::{Event as WireEvent, NotificationConfiguration, QueueConfiguration};
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_sqs::types::QueueAttributeName;
 use darkslide_store::{Store, ThawAsk};
 use darkslide_store_s3::events::{Event, ThawEvents};
 use darkslide_words::{Temperature, Tier};
@@ -27,12 +28,16 @@ fn a_finished_thaw_is_learned_of_and_confirmed() {
     let cloud = Cloud::new();
     let store = cloud.store();
     let (admin, sqs) = (cloud.admin(), sqs(&cloud));
-    let url = admin.runtime.block_on(sqs.create_queue().queue_name("thaws").send()).unwrap().queue_url.unwrap();
-    let queue = QueueConfiguration::builder()
-        .queue_arn(format!("arn:aws:sqs:{REGION}:{ACCOUNT}:thaws"))
-        .events(WireEvent::from("s3:ObjectRestore:*"))
-        .build()
-        .unwrap();
+    let arn = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:thaws");
+    // S3 sends to a queue that lets it.
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"s3.amazonaws.com"}},
+            "Action":"sqs:SendMessage","Resource":"{arn}"}}]}}"#
+    );
+    let create = sqs.create_queue().queue_name("thaws").attributes(QueueAttributeName::Policy, policy);
+    let url = admin.runtime.block_on(create.send()).unwrap().queue_url.unwrap();
+    let queue =
+        QueueConfiguration::builder().queue_arn(arn).events(WireEvent::from("s3:ObjectRestore:*")).build().unwrap();
     let notify = NotificationConfiguration::builder().queue_configurations(queue).build();
     let set = admin.s3.put_bucket_notification_configuration().bucket(BUCKET).notification_configuration(notify);
     admin.runtime.block_on(set.send()).unwrap();
