@@ -283,16 +283,17 @@ impl Catalog {
     /// Records a file. The folder's page is stale from then on: the caller says so
     /// with [`Catalog::open_dir`], once for many files.
     pub fn put_file(&self, dir: DirId, row: &FileRow) -> Result<(), CatalogError> {
+        let (stat, packs) = (row.stat.encode(), row.packs.encode());
+        let values = params![dir.0, row.name.as_bytes(), stat.as_slice(), packs, row.entry];
+        // A REPLACE copies each page that it and its triggers touch aside, into a temporary file.
         let mut insert = self.conn.prepare_cached(
-            "INSERT OR REPLACE INTO files (dir, name, stat, packs, entry) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR IGNORE INTO files (dir, name, stat, packs, entry) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        insert.execute(params![
-            dir.0,
-            row.name.as_bytes(),
-            row.stat.encode().as_slice(),
-            row.packs.encode(),
-            row.entry
-        ])?;
+        if insert.execute(values)? == 0 {
+            let mut delete = self.conn.prepare_cached("DELETE FROM files WHERE dir = ?1 AND name = ?2")?;
+            delete.execute(params![dir.0, row.name.as_bytes()])?;
+            insert.execute(values)?;
+        }
         Ok(())
     }
 

@@ -321,13 +321,18 @@ impl Catalog {
     /// trusted writers vouch for; for reading in any, the likeliest first.
     pub fn locations(&self, kind: i64, id: ChunkId, only: Trusted) -> Result<Vec<Location>, CatalogError> {
         let mut query = self.conn.prepare_cached(
-            "SELECT c.off, c.len, c.plain, c.base, c.id, c.pack FROM chunks c JOIN packs p ON p.id = c.pack
-             WHERE c.kind = ?1 AND c.id = ?2 AND (?3 = 0 OR (p.state = 0 AND p.trusted = 1)) ORDER BY p.state, p.trusted DESC, c.pack",
+            "SELECT c.off, c.len, c.plain, c.base, c.id, c.pack, p.state, p.trusted FROM chunks c
+             JOIN packs p ON p.id = c.pack
+             WHERE c.kind = ?1 AND c.id = ?2 AND (?3 = 0 OR (p.state = 0 AND p.trusted = 1))",
         )?;
         let rows = query.query_map(params![kind, id.as_bytes().as_slice(), only as i64], |row| {
-            Ok(Location { chunk: chunk_row(row)?, pack: PackId(row.get(5)?) })
+            let rank = (row.get::<_, i64>(6)?, -row.get::<_, i64>(7)?, row.get::<_, i64>(5)?);
+            Ok((rank, Location { chunk: chunk_row(row)?, pack: PackId(rank.2) }))
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        // Mostly there is one: a sorter of the database's would cost more than the look.
+        let mut found = rows.collect::<Result<Vec<_>, _>>()?;
+        found.sort_unstable_by_key(|(rank, _)| *rank);
+        Ok(found.into_iter().map(|(_, location)| location).collect())
     }
 
     /// Number of chunks.

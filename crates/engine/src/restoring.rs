@@ -37,6 +37,8 @@ impl Engine {
         let selection = Selection::new(options.paths.clone());
         let catalog = darkslide_catalog::Catalog::open(&self.catalog_path())?;
         let root = root_of(&snapshot)?;
+        // A connection of its own, which only looks.
+        catalog.hold();
         Ok(RestorePlan::make(&catalog, &mut browser.pages(), root, selection, options.to.clone(), options.existing)?)
     }
 
