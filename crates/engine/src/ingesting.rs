@@ -15,6 +15,7 @@ use darkslide_ingest::{
 use darkslide_store::list_all;
 use darkslide_words::{ContentHash, Count, Name};
 
+use crate::arriving::{ArrivalPreviews, IngestDone};
 use crate::local_settings::TEMPLATE;
 use crate::media::{medium, store_medium};
 use crate::observe::IngestObserver;
@@ -93,8 +94,8 @@ impl Engine {
         Ok(out)
     }
 
-    /// Ingests cards, side by side.
-    pub fn ingest(&self, options: &IngestOptions, observer: &dyn IngestObserver) -> Result<Vec<Ingested>, EngineError> {
+    /// Ingests cards, side by side; then makes previews of what came.
+    pub fn ingest(&self, options: &IngestOptions, observer: &dyn IngestObserver) -> Result<IngestDone, EngineError> {
         let _lock = crate::secrets::lock(&self.settings.state_dir())?;
         let planned = self.plan_ingest(options)?;
         let catalog = Catalog::open(&self.catalog_path())?;
@@ -104,18 +105,23 @@ impl Engine {
                 let next = planned.iter().map(|(_, plan)| plan.counter).max().unwrap_or(1);
                 catalog.set_meta(COUNTER, next.to_string().as_bytes())?;
             }
+            let observer = run.watch(observer, self.stop.as_deref());
             let work = Ingest {
                 disk: &RealDisk,
                 catalog: &self.catalog_path(),
                 clock: &*self.clock,
-                observer: &run.watch(observer, self.stop.as_deref()),
+                observer: &observer,
                 targets: self.targets(options)?,
                 host: options.host.clone(),
                 tool: ("darkslide".into(), env!("CARGO_PKG_VERSION").into()),
             };
-            let done = ingest(&work, &planned)?;
-            let account = account(&done);
-            Ok((done, account))
+            let cards = ingest(&work, &planned)?;
+            let previews = match work.targets.first() {
+                Some(library) => self.preview_arrivals(library, &cards, &observer),
+                None => ArrivalPreviews::default(),
+            };
+            let account = account(&cards);
+            Ok((IngestDone { cards, previews }, account))
         })
     }
 

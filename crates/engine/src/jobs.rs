@@ -246,9 +246,7 @@ impl Engine {
         let job_code = job.job_code.clone().unwrap_or_default();
         let options = IngestOptions { cards, job_code, host: means.host.clone(), ..IngestOptions::default() };
         let done = self.ingest(&options, watch)?;
-        let (copied, whole) =
-            (done.iter().map(|card| card.copied.0).sum::<u64>(), done.iter().all(|card| card.is_whole()));
-        Ok(JobDone::new(whole, format!("{copied} files copied from {} cards", done.len())))
+        Ok(JobDone::new(done.is_whole(), format!("{} files copied from {} cards", done.copied(), done.cards.len())))
     }
 
     fn look_at_catalogs(&self) -> Result<JobDone, EngineError> {

@@ -5,6 +5,7 @@
 //! `$HOME`; concrete stores come from the caller through [`StoreOpener`].
 
 mod alarms;
+mod arriving;
 mod backup;
 mod browse;
 mod catalogs;
@@ -75,6 +76,7 @@ use std::sync::Arc;
 use darkslide_store::{Store, StoreError};
 use darkslide_words::Clock;
 
+pub use arriving::{ArrivalPreviews, IngestDone};
 pub use backup::{BackupDone, BackupOptions};
 pub use browse::{Found, Line, Recursive, SnapshotInfo};
 pub use catalogs::CatalogInfo;

@@ -1,12 +1,12 @@
 //! An ingest: cards side by side, file by file, each to every target.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use darkslide_catalog::{CardFileRow, Catalog};
-use darkslide_disk::{CopyError, Disk};
+use darkslide_disk::{CopyError, Disk, Stat};
 use darkslide_words::{Bytes, Clock, ContentHash, Count, Name};
 use serde::Serialize;
 
@@ -82,9 +82,20 @@ pub struct Ingested {
     pub manifests: Vec<PathBuf>,
     /// True if the card changed while it was read.
     pub changed: bool,
-    /// Content of each file that was read, by its path on the card.
+    /// What lies in the library now, each with what the card said of it.
     #[serde(skip)]
-    pub hashes: BTreeMap<Name, ContentHash>,
+    pub arrived: Vec<Arrived>,
+}
+
+/// A file of a card that lies in the library.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// Its path there.
+    pub path: Name,
+    /// Its content.
+    pub hash: ContentHash,
+    /// Its bytes and times, as they were on the card.
+    pub stat: Stat,
 }
 
 impl Ingested {
@@ -257,7 +268,9 @@ impl Ingested {
     }
 
     fn take(&mut self, work: &Ingest<'_>, item: &Item, outcome: &Outcome) {
-        self.hashes.insert(item.path.clone(), outcome.hash);
+        if let Some(There::Copied(path) | There::Present(path)) = outcome.there.first() {
+            self.arrived.push(Arrived { path: path.clone(), hash: outcome.hash, stat: item.stat });
+        }
         let mut copied = false;
         for (place, there) in work.targets.iter().zip(&outcome.there) {
             match there {

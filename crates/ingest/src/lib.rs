@@ -23,7 +23,7 @@ use darkslide_words::{Bytes, Count, Name};
 pub use card::{Card, CardFile, IGNORED, scan};
 pub use check::{CardState, Checked, CopyAt, PlaceKind, Rule, Verdict, check_places, hash_card, verdict};
 pub use error::IngestError;
-pub use execute::{Failure, Ingest, Ingested, Renamed, apart, ingest};
+pub use execute::{Arrived, Failure, Ingest, Ingested, Renamed, apart, ingest};
 pub use plan::{IngestPlan, Item, Options, plan, read_facts};
 pub use shelf::{Place, Shelf};
 pub use template::{Template, TemplateError};

@@ -1,10 +1,11 @@
-//! Previews beside a backup: what photographs tell of themselves and their thumbnails, made by workers
-//! while the walk goes on, and put into packs of their own.
+//! Previews beside a backup, or ahead of one: what photographs tell of themselves and their thumbnails, made by
+//! workers while the walk goes on, and put into packs of their own.
 //!
 //! **Invariant:** nothing here keeps a photograph from being stored. What is made is a help: it is due,
 //! in a durable row, before the file's row is written, and what a run leaves due the next one makes. A pack
 //! of previews has its durable row before it is put, like every pack.
 
+mod ahead;
 mod maker;
 mod press;
 
@@ -20,7 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::SnapshotError;
 
-pub use maker::{InProcess, Made, Maker, Source, is_rating, wants};
+pub use ahead::{Ahead, Arrival, ahead};
+pub use maker::{InProcess, Made, Maker, Source, is_original, is_rating, wants};
 pub(crate) use press::{Press, Pressing, Wanted, channel};
 
 /// What became of the previews of a run.

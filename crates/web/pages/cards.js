@@ -1,18 +1,28 @@
 // Cards: what is in, ingest with progress, safe to format.
 
 import { get, listen, post } from "./api.js";
-import { button, bytes, empty, h, say } from "./parts.js";
+import { button, bytes, count, empty, h, say } from "./parts.js";
+
+// One that has no thumbnail leaves no gap.
+function thumbnail(hash) {
+  const image = h("img", { src: `/api/v1/thumbnails/${hash}`, alt: "", loading: "lazy", decoding: "async" });
+  image.addEventListener("error", () => image.remove());
+  return image;
+}
 
 function shown(task) {
   if (!task) return "";
   if (task.state === "going on") {
     return h("div", null, h("progress", { max: task.expected ?? 1, value: task.expected ? task.bytes : undefined, "aria-label": task.kind }),
-      h("p", { class: "soft" }, `${task.kind === "ingest" ? "Copying and verifying" : "Reading every copy again"}: ${bytes(task.bytes)}${task.expected ? ` of ${bytes(task.expected)}` : ""} ${task.text}`));
+      h("p", { class: "soft" }, `${task.kind === "ingest" ? "Copying, verifying, making previews" : "Reading every copy again"}: ${bytes(task.bytes)}${task.expected ? ` of ${bytes(task.expected)}` : ""} ${task.text}`));
   }
   const bad = task.state === "failed" || task.text.startsWith("NOT SAFE");
   const unsafe = task.outcome?.unsafe_files ?? [];
+  const previews = task.outcome?.previews;
   return h("div", null, h("p", { class: bad ? "bad" : "good" }, h("b", null, task.text)),
-    unsafe.length ? h("ul", { class: "plain" }, unsafe.slice(0, 100).map(([path, why]) => h("li", { class: "path" }, `${path}: ${why}`))) : "");
+    unsafe.length ? h("ul", { class: "plain" }, unsafe.slice(0, 100).map(([path, why]) => h("li", { class: "path" }, `${path}: ${why}`))) : "",
+    previews?.first.length ? h("div", { class: "strip", role: "img", "aria-label": `${count(previews.first.length)} thumbnails of what came` }, previews.first.map(thumbnail)) : "",
+    previews?.left ? h("p", { class: "warn" }, `The next backup makes the previews that are missing: ${previews.left}`) : "");
 }
 
 export async function show(here, { signal, operator }) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use darkslide_engine::words::Bytes;
+use darkslide_engine::words::{Bytes, Count};
 use darkslide_engine::{
     CardState, Engine, IngestOptions, Ingested, MhlFinding, Restorer, Verdict, Verified, cards, verify_mhl,
 };
@@ -50,10 +50,22 @@ fn once(engine: &Engine, options: &IngestOptions, as_json: bool) -> Result<Exit>
     watcher.finish();
     let done = done?;
     match as_json {
-        true => output::value(&json!({"cards": done, "seconds": began.elapsed().as_secs_f64()})),
-        false => done.iter().for_each(|card| tell(card, began.elapsed())),
+        true => {
+            let seconds = began.elapsed().as_secs_f64();
+            output::value(&json!({"cards": done.cards, "previews": done.previews, "seconds": seconds}));
+        }
+        false => {
+            done.cards.iter().for_each(|card| tell(card, began.elapsed()));
+            let previews = &done.previews;
+            if previews.made > Count(0) {
+                output::line(format_args!(
+                    "Previews: {} made and sealed, {} with a thumbnail",
+                    previews.made, previews.pictured
+                ));
+            }
+        }
     }
-    Ok(if done.iter().all(Ingested::is_whole) { Exit::Ok } else { Exit::Incomplete })
+    Ok(if done.is_whole() { Exit::Ok } else { Exit::Incomplete })
 }
 
 /// Cards as they are put in.

@@ -54,13 +54,18 @@ pub fn ingest(engine: &Engine, card: &Path) -> Result<()> {
         ..IngestOptions::default()
     };
     let done = engine.ingest(&options, &Watcher::new(true))?;
-    for one in &done {
+    for one in &done.cards {
         say(format_args!(
             "{} files, {} copied to the library, read back past the cache, the same",
             one.copied, one.bytes
         ));
         one.folders.iter().for_each(|folder| say(format_args!("  into {folder}, with an ASC MHL manifest")));
     }
+    let pictured = done.previews.pictured;
+    anyhow::ensure!(pictured.0 > 0, "what came from the card has no thumbnails: this is a bug");
+    say(format_args!(
+        "  {pictured} thumbnails made and sealed into the repository: it can be seen before it is backed up"
+    ));
     let said = engine.check_card(card, &Watcher::new(true))?;
     say(format_args!("{said}"));
     if let Some((_, why)) = said.unsafe_files.first() {

@@ -90,6 +90,11 @@ fn from_the_card_to_safe_to_format() {
     assert!(planned.contains("_walk/IMG_0.JPG") && !desk.path("second").exists(), "{planned}");
     let done = json(&desk.code(&["ingest", "card", "--job-code", "walk", "--json"], 0));
     assert_eq!(done["cards"][0]["copied"], "3", "{done}");
+    assert_eq!(
+        (&done["previews"]["made"], &done["previews"]["left"]),
+        (&"3".into(), &serde_json::Value::Null),
+        "{done}"
+    );
     let again = json(&desk.code(&["ingest", "card", "--job-code", "walk", "--json"], 0));
     assert_eq!((&again["cards"][0]["copied"], &again["cards"][0]["present"]), (&"0".into(), &"3".into()));
     let shoot = again_shoot(&desk.path("library"));

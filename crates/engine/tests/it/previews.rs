@@ -72,7 +72,7 @@ fn oldest() -> PhotographAsk {
     PhotographAsk { order: PhotographOrder::Oldest, ..PhotographAsk::default() }
 }
 
-fn names(world: &World, prefix: &str) -> Vec<ObjectName> {
+pub fn names(world: &World, prefix: &str) -> Vec<ObjectName> {
     harness::names(&world.store(0), prefix)
 }
 
@@ -87,13 +87,13 @@ fn options() -> BackupOptions {
 }
 
 /// A backup an hour later.
-fn backup(world: &World) -> BackupDone {
+pub fn backup(world: &World) -> BackupDone {
     world.clock.set(world.clock.now().plus(std::time::Duration::from_secs(3600)));
     harness::backup(&world.engine())
 }
 
 /// A machine without a library.
-fn elsewhere(world: &World, me: &IdentityFile) -> Engine {
+pub fn elsewhere(world: &World, me: &IdentityFile) -> Engine {
     let options = darkslide_engine::OpenOptions {
         config: world.folder.path().join("elsewhere/darkslide.toml"),
         stores: vec![darkslide_engine::StoreSettings::dir(World::store_path(0))],

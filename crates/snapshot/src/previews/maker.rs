@@ -65,7 +65,12 @@ pub struct InProcess;
 
 /// True for what previews are made of: photographs, clips, and sidecars that may rate them.
 pub fn wants(name: &Name) -> bool {
-    Kind::of(name).is_original() || is_rating(name)
+    is_original(name) || is_rating(name)
+}
+
+/// True for a photograph or a clip.
+pub fn is_original(name: &Name) -> bool {
+    Kind::of(name).is_original()
 }
 
 /// True for a sidecar that is read for its rating.

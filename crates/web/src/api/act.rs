@@ -412,8 +412,8 @@ pub async fn ingest(
                 IngestOptions { cards: vec![card], job_code: body.job_code, host, ..IngestOptions::default() };
             let engine = engine.stopped_by(watch.stop.clone());
             let done = engine.ingest(&options, watch).map_err(|e| e.to_string())?;
-            let copied: u64 = done.iter().map(|card| card.copied.0).sum();
-            let failed: usize = done.iter().map(|card| card.failures.len()).sum();
+            let copied = done.copied();
+            let failed: usize = done.cards.iter().map(|card| card.failures.len()).sum();
             let text = match failed {
                 0 => format!("{copied} files copied and verified"),
                 failed => format!("{copied} files copied; {failed} could not be"),
