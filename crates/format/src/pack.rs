@@ -122,6 +122,11 @@ impl PackWriter {
         (self.buffer.len() + self.glue.len() + manifest) as u64
     }
 
+    /// Rows of its manifest so far: of chunks or of recipes, whichever are more.
+    pub fn rows(&self) -> usize {
+        self.rows.len().max(self.recipes.len())
+    }
+
     /// True while it holds neither chunk nor recipe.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.recipes.is_empty()

@@ -25,6 +25,9 @@ pub enum PackRef {
 
 /// Warm and tree packs are small: they change often, and are read often.
 const SMALL_PACK: u64 = 16 << 20;
+/// Rows of a manifest, which take a kilobyte of memory each until the pack is sealed: what bounds packs of files that
+/// are tinier still.
+const ROWS_MAX: usize = 8192;
 /// A pack that holds less than this share of its target goes on into the next
 /// folder.
 const TINY_SHARE: u64 = 8;
@@ -201,8 +204,11 @@ impl<'r> Packer<'r> {
     /// Bytes that the open pack of this kind still takes.
     pub fn room(&mut self, kind: PackKind) -> u64 {
         let slot = self.slot(kind);
-        let used = slot.open.as_ref().map_or(0, |(_, writer)| writer.len());
-        slot.target.saturating_sub(used)
+        match &slot.open {
+            Some((_, writer)) if writer.rows() >= ROWS_MAX => 0,
+            Some((_, writer)) => slot.target.saturating_sub(writer.len()),
+            None => slot.target,
+        }
     }
 
     /// The target size of a kind's packs.

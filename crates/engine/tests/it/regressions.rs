@@ -393,3 +393,21 @@ fn packs_alone_keep_the_recipes_of_what_was_stored_again() {
     }
     assert!(recipes.contains(&"a.CR3".to_string()), "{recipes:?}");
 }
+
+/// The rows of a manifest wait in memory until their pack is sealed: files of a few bytes never fill one by their size.
+#[test]
+fn a_pack_of_the_tiniest_files_ends_by_their_number() {
+    let world = World::empty();
+    let me = identity();
+    world.init(Founder::Identity(same(&me)), 1).unwrap();
+    fs::create_dir_all(world.library.join("notes")).unwrap();
+    for n in 0..8_400 {
+        fs::write(world.library.join(format!("notes/{n:05}.xmp")), format!("<x n='{n}'/>")).unwrap();
+    }
+    let engine = world.engine();
+    backup(&engine);
+    assert_eq!(names(&world.store(0), "warm/").len(), 2, "8,192 rows, and the rest");
+    assert_eq!(audit(&engine, Some(&me)).damages(), 0);
+    let wanted = tree(&world.library);
+    restores(&engine, "latest", &world.target("back"), &me, &wanted);
+}
