@@ -69,7 +69,7 @@ impl Engine {
         if out.first.is_empty() {
             return out;
         }
-        observer.note("everything is copied and verified; previews are made of it now, without the card");
+        observer.note("previews are made now, of what is copied and verified; the card is not needed for it");
         match self.press_arrivals(&arrivals, observer) {
             Ok(previewed) => {
                 (out.made, out.pictured) = (previewed.made, previewed.pictured);

@@ -1,7 +1,7 @@
 // Jobs: list, run now, live log, history.
 
 import { get, listen, post } from "./api.js";
-import { button, bytes, card, count, dialog, empty, h, outcome, say, table, usd, when } from "./parts.js";
+import { button, bytes, card, count, dialog, empty, h, many, outcome, say, table, usd, when } from "./parts.js";
 
 async function log(id) {
   const lines = h("pre", { class: "log", tabindex: "0", "aria-label": "Log", role: "log" });
@@ -16,7 +16,7 @@ async function log(id) {
     }
     if (told.lines.length) lines.scrollTop = lines.scrollHeight;
     facts.replaceChildren(h("p", null, h("b", null, told.run.job), ` ${told.run.kind}, ${told.run.origin}, `, when(told.run.started), " ", outcome(told.run)),
-      told.failures.length ? card(`${told.failures.length} files could not be done`, h("ul", { class: "plain" },
+      told.failures.length ? card(`${many(told.failures.length, "file")} could not be done`, h("ul", { class: "plain" },
         told.failures.slice(0, 200).map(([path, why]) => h("li", { class: "path" }, `${path}: ${why}`)))) : "");
     if (first && told.lines.length === 0) lines.textContent = "The log of this run is not kept any more.";
     first = false;
@@ -36,7 +36,7 @@ function job(one, operator, tasks, again) {
       h("dt", null, "Last done whole"), h("dd", null, when(one.last_success)),
       one.last ? [h("dt", null, "Last run"), h("dd", null, when(one.last.started), `: ${one.last.summary ?? ""}`)] : []),
     one.refused && h("p", { class: "warn path" }, one.refused),
-    one.failed_files > 0 && h("p", { class: "bad" }, `${count(one.failed_files)} files could not be done.`),
+    one.failed_files > 0 && h("p", { class: "bad" }, `${many(one.failed_files, "file")} could not be done.`),
     task && h("div", null, h("progress", { max: task.expected ?? 1, value: task.expected ? task.bytes : undefined, "aria-label": one.job }), h("p", { class: "soft" }, task.text)),
     h("div", { class: "row" },
       run && !task && button("Run now", async () => { await post(`/jobs/${encodeURIComponent(one.job)}/run`); say(`${one.job} begins`); await again(); }, { "aria-label": `Run now: ${one.job}` }),

@@ -2,7 +2,7 @@
 // cells. Nothing comes from anybody else, so nobody learns which places are looked at.
 
 import { get } from "./api.js";
-import { button, count, empty, h, say, table } from "./parts.js";
+import { button, count, empty, h, many, say, table } from "./parts.js";
 
 const CELL = 84;
 const [NEAR, FAR] = [2 ** 21, 1.2];
@@ -95,7 +95,7 @@ function spot(go) {
   image.addEventListener("error", () => { image.hidden = true; });
   made.tell = (cell) => {
     made.dataset.area = cell.area;
-    made.setAttribute("aria-label", `${count(cell.count)} photographs at ${place(cell)}, ${cell.folder || "the library"}`);
+    made.setAttribute("aria-label", `${many(cell.count, "photograph")} at ${place(cell)}, ${cell.folder || "the library"}`);
     made.title = cell.folder;
     made.classList.toggle("one", cell.count === 1);
     number.textContent = cell.count > 1 ? count(cell.count) : "";

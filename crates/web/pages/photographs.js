@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { Grid } from "./grid.js";
-import { bytes, button, count, empty, h, problem, say } from "./parts.js";
+import { button, bytes, count, empty, h, many, problem, say } from "./parts.js";
 
 const PAGE = 500;
 const STATES = { readable: "readable now", warm: "readable for now", thawing: "its thaw is under way", cold: "in the cold", nowhere: "in no store" };
@@ -100,7 +100,7 @@ export async function show(here, { signal, operator, go }) {
       choose("Folder", "folder", choices.folders, asked, again), choose("Type", "type", choices.types, asked, again), choose("Stars", "stars", stars, asked, again), choose("State", "state", states, asked, again));
     const told = await get(`/photographs/timeline?${words(asked)}`, signal);
     if (asked.area) filters.append(button("At one place ✕", () => again({ ...asked, area: "" }), { "aria-label": "At one place: show those of all places" }));
-    filters.append(h("span", { class: "soft", role: "status" }, `${count(told.count)} photographs, ${bytes(told.bytes)}`));
+    filters.append(h("span", { class: "soft", role: "status" }, `${many(told.count, "photograph")}, ${bytes(told.bytes)}`));
     if (told.count === 0) {
       const filtered = Object.values(asked).some(Boolean);
       body.replaceChildren(filtered ? empty("None fits", button("Show all", () => again({}))) : empty("There are no photographs yet", "They come with the first backup, thumbnails and all."));

@@ -1,7 +1,7 @@
 // A thaw that is under way: pack by pack, for more money, faster, or no further.
 
 import { get, post } from "./api.js";
-import { bytes, button, cap, confirm, count, dialog, h, problem, say, table, usd, when } from "./parts.js";
+import { button, bytes, cap, confirm, count, dialog, h, many, problem, say, table, usd, when } from "./parts.js";
 
 const PAGE = 100;
 export const WORDS = { cold: "frozen", asking: "being asked for", asked: "thawing", warm: "readable", downloaded: "downloaded", verified: "restored", failed: "failed" };
@@ -39,7 +39,7 @@ export function packs(one) {
       const choice = h("select", { "aria-label": "Packs at this step", onchange: (event) => { step = event.target.value; shown = PAGE; draw(); } },
         h("option", { value: "" }, "All steps"), Object.entries(WORDS).map(([word, told]) => h("option", { value: word, selected: word === step }, told)));
       const focused = body.contains(document.activeElement) ? document.activeElement.tagName : null;
-      body.replaceChildren(h("div", { class: "row filters" }, choice, h("span", { class: "soft", role: "status" }, `${count(Math.min(all.length, whole))} of ${count(whole)} packs`)),
+      body.replaceChildren(h("div", { class: "row filters" }, choice, h("span", { class: "soft", role: "status" }, `${count(Math.min(all.length, whole))} of ${many(whole, "pack")}`)),
         all.length ? table(`Packs of thaw ${one.thaw}`, ["Step", "Pack", ">Bytes", "Tier", "When", ">Cost"], all.map(row)) : h("p", { class: "soft" }, "There are none at this step."),
         next === null ? "" : button("More", async () => { shown += PAGE; await draw(); }));
       if (focused) body.querySelector(focused.toLowerCase())?.focus();
@@ -96,7 +96,7 @@ async function hurry(one, again) {
   const tiers = offered.map((quote) => h("label", { class: "tier" },
     h("input", { type: "radio", name: "faster", checked: quote === chosen, onchange: () => choose(quote) }), h("b", null, quote.tier), h("span", { class: "number" }, usd(quote.usd)),
     h("div", null, `from here on; ${usd(quote.whole_usd)} for the whole thaw`),
-    h("div", { class: "soft" }, `${count(quote.again)} packs are asked for again, ${count(quote.later)} for the first time`)));
+    h("div", { class: "soft" }, `${many(quote.again, "pack")} asked for again, ${count(quote.later)} for the first time`)));
   confirm("Thaw it faster", `What was asked for at the slower tier is paid already: ${usd(one.spent_usd)}.`, "Hurry",
     async () => {
       await post(`/thaws/${one.thaw}/upgrade`, { tier: chosen.tier, usd: chosen.usd, max_usd: limit.value });

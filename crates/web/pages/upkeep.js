@@ -1,7 +1,7 @@
 // Upkeep: forget, prune, repair. Each is a plan first, with its reasons; what is done is no more than was seen.
 
 import { listen, post } from "./api.js";
-import { bytes, button, cap, confirm, count, empty, h, say, table, usd, when } from "./parts.js";
+import { button, bytes, cap, confirm, count, empty, h, many, say, table, usd, when } from "./parts.js";
 
 const LINES = 200;
 const ACTS = { delete: ["bad", "deleted"], condemn: ["warn", "condemned"], restore: ["good", "kept after all"], wait: ["soft", "waits"] };
@@ -19,7 +19,7 @@ function forgetPlan(plan) {
 }
 
 function prunePlan(plan) {
-  const sum = (name, one, kind) => one.objects > 0 && h("li", { class: kind }, `${count(one.objects)} objects, ${bytes(one.bytes)}: ${name}`);
+  const sum = (name, one, kind) => one.objects > 0 && h("li", { class: kind }, `${many(one.objects, "object")}, ${bytes(one.bytes)}: ${name}`);
   const rows = plan.units.slice(0, LINES).map((one) => [h("span", { class: `tag ${ACTS[one.act][0]}` }, ACTS[one.act][1]), h("span", { class: "path" }, one.object), h("span", { class: "path" }, one.store),
     bytes(one.bytes), one.until ? [`${WAITS[one.waits_for]} until `, when(one.until)] : "", Number(one.usd) > 0 ? usd(one.usd) : ""]);
   return [h("ul", { class: "plain" }, sum("deleted for ever", plan.delete, "bad"), sum("condemned, and deleted after the grace period", plan.condemn, "warn"),
@@ -35,7 +35,7 @@ function repairPlan(plan) {
     h("span", { class: one.doable ? "path" : "warn path" }, one.cure)]);
   return [rows.length ? [table("What is wrong, and what mends it", ["Object", "Store", ">Bytes", "What is wrong", "What mends it"], rows), lines(plan.mends, "objects")] : "",
     plan.hopeless.map((lost) => h("div", { class: "error" }, `LOST: ${lost.object}; ${count(lost.count)} photographs need it: ${lost.photographs.slice(0, 20).join(", ")}`)),
-    plan.unprotected.map(([store, objects, size]) => h("p", { class: "path" }, `${store}: ${count(objects)} objects, ${bytes(size)}, get parity.`)),
+    plan.unprotected.map(([store, objects, size]) => h("p", { class: "path" }, `${store}: ${many(objects, "object")}, ${bytes(size)}, get parity.`)),
     plan.unreached.map(([store, why]) => h("p", { class: "warn path" }, `${store} was not looked at: ${why}`)),
     plan.usd && plan.doable > 0 ? h("p", null, `It costs about ${usd(plan.usd)}.`) : ""];
 }

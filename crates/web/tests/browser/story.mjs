@@ -154,7 +154,7 @@ await page.waitForFunction(() => [...document.querySelectorAll(".cell img")].som
 assert.ok((await page.locator(".cell .state", { hasText: "❄" }).count()) > 0, "they lie in the cold");
 await page.getByLabel("Search by name").fill("DSC_00042");
 await page.keyboard.press("Enter");
-await page.getByText("1 photographs").waitFor();
+await page.getByText("1 photograph, ").waitFor();
 await page.getByLabel("Search by name").fill("");
 await page.keyboard.press("Enter");
 await page.getByText(`${Number(process.env.PHOTOGRAPHS).toLocaleString("en")} photographs`).waitFor();
@@ -250,6 +250,30 @@ await page.locator("[data-thaw] .tag", { hasText: "done" }).waitFor({ timeout: 9
 await page.getByText(/quoted,.*spent, as quoted or less/).waitFor();
 await shoot("done");
 console.log(`${quoted}; ${await page.locator("[data-thaw] p", { hasText: "quoted" }).textContent()}`);
+
+// Another one at the slowest tier, hurried for the price that is shown, and given up.
+await open("/photographs");
+await grid.focus();
+await page.keyboard.press("End");
+await page.keyboard.press("Space");
+await page.getByText("1 chosen").waitFor();
+await page.getByRole("button", { name: "Restore…" }).press("Enter");
+await page.getByRole("heading", { name: /^Restore \d+ files?,/ }).waitFor();
+await page.getByText("bulk", { exact: true }).click();
+await page.getByLabel(/^Folder on the machine/).fill(`${RESTORED}-more`);
+await confirm.click();
+const second = page.locator("[data-thaw]", { hasText: `${RESTORED}-more` });
+await second.getByText("on its way").waitFor({ timeout: 60000 });
+await second.getByText(/, bulk, begun/).waitFor();
+await second.getByRole("button", { name: "Faster…" }).click();
+await page.getByRole("radio", { name: /^standard/ }).waitFor();
+await accessible("faster");
+await shoot("faster");
+await page.getByRole("button", { name: "Hurry" }).click();
+await second.getByText(/, standard, begun/).waitFor();
+await second.getByRole("button", { name: "Ask for nothing more…" }).click();
+await page.getByRole("button", { name: "Ask for nothing more", exact: true }).click();
+await second.locator(".tag", { hasText: "cancelled" }).waitFor();
 
 // Run a job and read its log as it grows.
 await open("/jobs");
