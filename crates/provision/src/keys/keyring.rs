@@ -214,7 +214,6 @@ impl KeyKeeper for Keyring {
 #[cfg(unix)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
 
     /// Stands in for `secret-tool`: a file for each entry, and a note of how it was called.
     const STAND_IN: &str = r#"#!/bin/sh
@@ -228,11 +227,14 @@ case $1 in
 esac
 "#;
 
-    fn stand_in() -> (tempfile::TempDir, Keyring) {
+    fn stand_in(text: &str) -> (tempfile::TempDir, Keyring) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("secret-tool");
-        std::fs::write(&program, STAND_IN).unwrap();
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        // By a shell: a file that this process has open for writing cannot be run, nor one that a child of another
+        // test's was given.
+        let write = "printf %s \"$1\" > \"$2\" && chmod 755 \"$2\"";
+        let made = Command::new("sh").args(["-c", write, "sh", text]).arg(&program).status().unwrap();
+        assert!(made.success());
         let keyring = Keyring::with_secret_tool(program.display().to_string());
         (folder, keyring)
     }
@@ -243,7 +245,7 @@ esac
 
     #[test]
     fn a_key_goes_in_comes_back_and_is_never_an_argument() {
-        let (folder, keyring) = stand_in();
+        let (folder, keyring) = stand_in(STAND_IN);
         let user = IamName::new("writer").unwrap();
         assert_eq!(keyring.held(&user, Slot::Current).unwrap(), None);
         let place = keyring.keep(&user, Slot::Current, &key("A")).unwrap();
@@ -269,7 +271,8 @@ esac
         let absent = Keyring::with_secret_tool("/nowhere/secret-tool");
         let told = absent.keep(&user, Slot::Current, &key("A")).unwrap_err().to_string();
         assert!(told.contains("libsecret-tools"), "{told}");
-        let deaf = Keyring::with_secret_tool("true");
+        // It reads what it is given: one that ended before would take no key, not forget it.
+        let (_folder, deaf) = stand_in("#!/bin/sh\ncat > /dev/null\n");
         let told = deaf.keep(&user, Slot::Current, &key("A")).unwrap_err().to_string();
         assert!(told.contains("does not give back"), "{told}");
         let locked = Keyring::with_secret_tool("false");
