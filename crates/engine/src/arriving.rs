@@ -71,8 +71,7 @@ impl Engine {
         }
         observer.note("previews are made now, of what is copied and verified; the card is not needed for it");
         match self.press_arrivals(&arrivals, observer) {
-            Ok(Err(absent)) => out.left = Some(format!("the store {absent}")),
-            Ok(Ok(previewed)) => {
+            Ok(previewed) => {
                 (out.made, out.pictured) = (previewed.made, previewed.pictured);
                 previewed.problems.iter().for_each(|(path, why)| observer.note(&format!("{path}: no preview: {why}")));
                 out.left = observer.cancelled().then(|| "it was stopped".to_string());
@@ -95,20 +94,11 @@ impl Engine {
         })
     }
 
-    /// What was made; or which store is out of reach, and why: a store that lacks previews takes no snapshot that
-    /// needs them, so they are made when all stores can have them.
-    fn press_arrivals(
-        &self,
-        arrivals: &[Arrival],
-        observer: &dyn IngestObserver,
-    ) -> Result<Result<Previewed, String>, EngineError> {
+    fn press_arrivals(&self, arrivals: &[Arrival], observer: &dyn IngestObserver) -> Result<Previewed, EngineError> {
         let writer = WriterFile::load(&secrets::path(&self.settings.state_dir()))?;
         let mut repo = self.repository()?;
         if writer.repository != repo.trust.repository() {
             return Err(EngineError::Exchanged { store: repo.store().label(), what: "repository" });
-        }
-        if let Some((label, why)) = repo.reached.missing.first() {
-            return Ok(Err(format!("{label}: {why}")));
         }
         let meters = self.meter(&mut repo, None)?;
         let keeping = self.keeping();
@@ -130,7 +120,7 @@ impl Engine {
             arrivals,
         );
         self.settle(&meters, "ingest")?;
-        Ok(Ok(done?))
+        Ok(done?)
     }
 }
 

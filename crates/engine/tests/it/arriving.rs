@@ -19,14 +19,10 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        Self::with_stores(1)
-    }
-
-    fn with_stores(stores: usize) -> Self {
         let world = World::empty();
         fs::create_dir_all(&world.library).unwrap();
         let me = identity();
-        world.init(Founder::Identity(same(&me)), stores).unwrap();
+        world.init(Founder::Identity(same(&me)), 1).unwrap();
         let card = world.folder.path().join("card");
         let dcim = card.join("DCIM/100EOSR5");
         fs::create_dir_all(&dcim).unwrap();
@@ -132,25 +128,6 @@ fn a_stopped_ingest_of_previews_is_an_ingest_all_the_same() {
     assert_eq!(done.previews.made.0, 0);
     backup(&scene.world);
     assert_eq!(scene.world.engine().previews_status().unwrap().stats.described.0, 2);
-}
-
-/// A snapshot is where all that it needs is: no store gets one without the previews that another one has.
-#[test]
-fn where_one_of_two_stores_is_away_the_backup_makes_them_for_both() {
-    let scene = Scene::with_stores(2);
-    scene.world.unplug(1);
-    let done = scene.ingest();
-    assert!(done.is_whole() && done.previews.left.is_some() && names(&scene.world, "previews/").is_empty(), "{done:?}");
-    scene.world.plug(1);
-    assert_eq!(backup(&scene.world).done.previewed.made.0, 3);
-    for store in [0, 1] {
-        assert_eq!(harness::names(&scene.world.store(store), "previews/").len(), 1, "store {store}");
-    }
-    fs::write(scene.card.join("DCIM/100EOSR5/IMG_4.JPG"), photograph(4, "EOS R6")).unwrap();
-    assert_eq!(scene.ingest().previews.made.0, 1);
-    for store in [0, 1] {
-        assert_eq!(harness::names(&scene.world.store(store), "previews/").len(), 2, "store {store}");
-    }
 }
 
 /// Stops when it is told that previews begin.
