@@ -19,10 +19,14 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::with_stores(1)
+    }
+
+    fn with_stores(stores: usize) -> Self {
         let world = World::empty();
         fs::create_dir_all(&world.library).unwrap();
         let me = identity();
-        world.init(Founder::Identity(same(&me)), 1).unwrap();
+        world.init(Founder::Identity(same(&me)), stores).unwrap();
         let card = world.folder.path().join("card");
         let dcim = card.join("DCIM/100EOSR5");
         fs::create_dir_all(&dcim).unwrap();
@@ -128,6 +132,32 @@ fn a_stopped_ingest_of_previews_is_an_ingest_all_the_same() {
     assert_eq!(done.previews.made.0, 0);
     backup(&scene.world);
     assert_eq!(scene.world.engine().previews_status().unwrap().stats.described.0, 2);
+}
+
+/// A snapshot is where all that it needs is: what an ingest put into one store alone, the backup brings to the other first.
+#[test]
+fn a_store_that_was_away_or_full_has_the_previews_after_the_backup() {
+    for away in [true, false] {
+        let scene = Scene::with_stores(2);
+        match away {
+            true => scene.world.unplug(1),
+            false => scene.world.store(1).arm(Fault::FullAt(1)),
+        }
+        let done = scene.ingest();
+        assert!(done.is_whole() && done.previews.made.0 == 3, "{done:?}");
+        match away {
+            true => scene.world.plug(1),
+            false => assert!(scene.world.store(1).heal(), "it struck"),
+        }
+        let there = |store| harness::names(&scene.world.store(store), "previews/");
+        assert_eq!((there(0).len(), there(1).len()), (1, 0));
+        let stored = backup(&scene.world).done;
+        assert_eq!((stored.previewed.made.0, stored.behind.len()), (0, 0), "{stored:?}");
+        assert_eq!(there(0), there(1), "away: {away}");
+        let snapshots = |store| harness::names(&scene.world.store(store), "snapshots/");
+        assert_eq!(snapshots(0), snapshots(1));
+        assert_eq!(audit(&scene.world.engine(), Some(&scene.me)).damages(), 0);
+    }
 }
 
 /// Stops when it is told that previews begin.
