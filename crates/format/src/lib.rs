@@ -8,6 +8,7 @@
 
 pub mod canon;
 pub mod chunking;
+mod cipher;
 pub mod config;
 mod error;
 pub mod frame;

@@ -48,9 +48,7 @@ macro_rules! id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut text = [0u8; $len * 2];
-                // invariant: the buffer has exactly two digits per byte.
-                hex::encode_to_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
-                f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+                f.write_str(faster_hex::hex_encode(&self.0, &mut text).map_err(|_| fmt::Error)?)
             }
         }
 
@@ -68,20 +66,17 @@ macro_rules! id {
                     bytes: $len,
                     text: text.chars().take(80).collect(),
                 };
-                let mut bytes = [0u8; $len];
-                if text.bytes().any(|b| b.is_ascii_uppercase()) {
-                    return Err(bad());
-                }
-                hex::decode_to_slice(text, &mut bytes).map_err(|_| bad())?;
-                Ok(Self(bytes))
+                // Not one digit more or less, and none of them upper-case.
+                faster_hex::hex_decode_array_with_case(text.as_bytes(), faster_hex::CheckCase::Lower)
+                    .map(Self)
+                    .map_err(|_| bad())
             }
         }
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
                 let mut text = [0u8; $len * 2];
-                hex::encode_to_slice(self.0, &mut text).map_err(serde::ser::Error::custom)?;
-                s.serialize_str(std::str::from_utf8(&text).map_err(serde::ser::Error::custom)?)
+                s.serialize_str(faster_hex::hex_encode(&self.0, &mut text).map_err(serde::ser::Error::custom)?)
             }
         }
 
