@@ -13,6 +13,11 @@ pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> {
     serde_json::to_vec(value).map_err(|e| FormatError::Failed { what: "writing JSON", detail: e.to_string() })
 }
 
+/// Serialises to the end of `out`.
+pub fn append<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<(), FormatError> {
+    serde_json::to_writer(out, value).map_err(|e| FormatError::Failed { what: "writing JSON", detail: e.to_string() })
+}
+
 /// Parses; `what` names the document in errors.
 pub fn from_bytes<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, FormatError> {
     serde_json::from_slice(bytes).map_err(|e| FormatError::malformed(what, e))

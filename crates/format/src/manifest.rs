@@ -123,6 +123,50 @@ pub struct Manifest {
     pub writer: WriterId,
 }
 
+/// The payload of a manifest whose recipes are JSON already: a pack of small files has
+/// thousands, each with an entry that was written for its folder's page.
+pub(crate) fn payload(manifest: &Manifest, recipes: &[u8]) -> Result<Vec<u8>, FormatError> {
+    #[derive(Serialize)]
+    struct Before<'a> {
+        bases: &'a [BaseRow],
+        chunks: &'a [ChunkRow],
+        features: &'a [String],
+        format: u32,
+        kind: PackKind,
+    }
+    #[derive(Serialize)]
+    struct After {
+        repository: RepositoryId,
+        sequence: Count,
+        time: Time,
+        writer: WriterId,
+    }
+    let Manifest { bases, chunks, features, format, kind, recipes: _, repository, sequence, time, writer } = manifest;
+    let before = Before { bases, chunks, features, format: *format, kind: *kind };
+    let after = After { repository: *repository, sequence: *sequence, time: *time, writer: *writer };
+    let (before, after) = (canon::to_bytes(&before)?, canon::to_bytes(&after)?);
+    let mut out = Vec::with_capacity(before.len() + recipes.len() + after.len() + 16);
+    out.extend_from_slice(&before[..before.len() - 1]);
+    out.extend_from_slice(b",\"recipes\":[");
+    out.extend_from_slice(recipes);
+    out.extend_from_slice(b"],");
+    out.extend_from_slice(&after[1..]);
+    Ok(out)
+}
+
+/// Adds a recipe to others, given its entry as JSON.
+pub(crate) fn put_recipe(recipes: &mut Vec<u8>, path: &Name, entry: &[u8]) -> Result<(), FormatError> {
+    if !recipes.is_empty() {
+        recipes.push(b',');
+    }
+    recipes.extend_from_slice(b"{\"entry\":");
+    recipes.extend_from_slice(entry);
+    recipes.extend_from_slice(b",\"path\":");
+    canon::append(recipes, path)?;
+    recipes.push(b'}');
+    Ok(())
+}
+
 impl Manifest {
     /// Parses and checks a payload.
     pub fn parse(payload: &[u8], repository: Option<RepositoryId>) -> Result<Self, FormatError> {
@@ -136,5 +180,38 @@ impl Manifest {
             }
         }
         Ok(manifest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::EntryKind;
+
+    #[test]
+    fn recipes_that_are_json_already_make_the_same_payload() {
+        let entry = |name: &str| Entry::bare(EntryKind::File, Name::from(name), 0o644);
+        let mut recipes = Vec::new();
+        for list in [vec![], vec!["a\"b"], vec!["x", "y\u{1}", "recipes\":[]"]] {
+            recipes.clear();
+            let whole: Vec<Recipe> =
+                list.iter().map(|name| Recipe { entry: entry(name), path: Name::from(*name) }).collect();
+            for recipe in &whole {
+                put_recipe(&mut recipes, &recipe.path, &canon::to_bytes(&recipe.entry).unwrap()).unwrap();
+            }
+            let manifest = Manifest {
+                bases: Vec::new(),
+                chunks: Vec::new(),
+                features: Vec::new(),
+                format: 1,
+                kind: PackKind::Warm,
+                recipes: whole,
+                repository: RepositoryId::new([1; 16]),
+                sequence: Count(3),
+                time: Time(4),
+                writer: WriterId::new([2; 16]),
+            };
+            assert_eq!(payload(&manifest, &recipes).unwrap(), canon::to_bytes(&manifest).unwrap());
+        }
     }
 }

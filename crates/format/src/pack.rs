@@ -4,7 +4,7 @@ use darkslide_words::{Bytes, ChunkId, Count, Name, ObjectId, ObjectName, Reposit
 
 use crate::frame::{self, Frame, Framer};
 use crate::index::{IndexPack, Span};
-use crate::manifest::{BaseRow, ChunkRow, Manifest, PackKind, Recipe};
+use crate::manifest::{self, BaseRow, ChunkRow, Manifest, PackKind};
 use crate::seal::{self, Head, Recipients};
 use crate::signed::{self, DocType, SecretKey};
 use crate::stream::SealBuffer;
@@ -86,11 +86,13 @@ pub struct PackWriter {
     part: Option<OpenPart>,
     rows: Vec<ChunkRow>,
     bases: Vec<BaseRow>,
-    recipes: Vec<Recipe>,
-    recipe_bytes: usize,
+    /// Recipes, as JSON.
+    recipes: Vec<u8>,
+    recipe_count: usize,
 }
 
-/// What a manifest costs at most per row, for the estimate of [`PackWriter::len`].
+/// What a manifest costs at most per row of the chunk table, for the estimate of [`PackWriter::len`]; recipes
+/// take half of their JSON.
 const ROW_ESTIMATE: usize = 64;
 
 impl PackWriter {
@@ -107,7 +109,7 @@ impl PackWriter {
             rows: Vec::new(),
             bases: Vec::new(),
             recipes: Vec::new(),
-            recipe_bytes: 0,
+            recipe_count: 0,
         })
     }
 
@@ -118,18 +120,18 @@ impl PackWriter {
 
     /// About how many bytes it will have.
     pub fn len(&self) -> u64 {
-        let manifest = self.rows.len() * ROW_ESTIMATE + self.recipe_bytes;
+        let manifest = self.rows.len() * ROW_ESTIMATE + self.recipes.len() / 2;
         (self.buffer.len() + self.glue.len() + manifest) as u64
     }
 
     /// Rows of its manifest so far: of chunks or of recipes, whichever are more.
     pub fn rows(&self) -> usize {
-        self.rows.len().max(self.recipes.len())
+        self.rows.len().max(self.recipe_count)
     }
 
     /// True while it holds neither chunk nor recipe.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.recipes.is_empty()
+        self.rows.is_empty() && self.recipe_count == 0
     }
 
     /// Frames a chunk into the entry that is open, or as a new one.
@@ -186,7 +188,7 @@ impl PackWriter {
         self.loosen_part();
         let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
         let path = format!(".darkslide/chunks/{id}");
-        self.glue.extend_from_slice(&tarball::header(path.as_bytes(), plain as u64, facts));
+        tarball::put_header(&mut self.glue, path.as_bytes(), plain as u64, facts);
         self.flush_glue();
         let off = self.buffer.len();
         self.buffer.append(frame);
@@ -209,7 +211,7 @@ impl PackWriter {
         extension: Option<&str>,
     ) -> Result<(), FormatError> {
         self.loosen_part();
-        self.glue.extend_from_slice(&tarball::header(path, plain.len() as u64, facts));
+        tarball::put_header(&mut self.glue, path, plain.len() as u64, facts);
         self.flush_glue();
         self.put_frame(id, plain, extension)?;
         self.pad(plain.len() as u64);
@@ -221,7 +223,7 @@ impl PackWriter {
         self.loosen_part();
         let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
         let path = format!(".darkslide/deltas/{id}.zst");
-        self.glue.extend_from_slice(&tarball::header(path.as_bytes(), frame.len() as u64, facts));
+        tarball::put_header(&mut self.glue, path.as_bytes(), frame.len() as u64, facts);
         self.flush_glue();
         let off = self.buffer.len();
         let buffer = &mut self.buffer;
@@ -287,7 +289,7 @@ impl PackWriter {
         let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
         for (row, bytes) in moved.into_iter().zip(frames) {
             let path = format!(".darkslide/chunks/{}", row.id);
-            self.glue.extend_from_slice(&tarball::header(path.as_bytes(), row.plain.0, facts));
+            tarball::put_header(&mut self.glue, path.as_bytes(), row.plain.0, facts);
             self.flush_glue();
             let off = self.buffer.len();
             self.buffer.append(&bytes);
@@ -309,10 +311,11 @@ impl PackWriter {
         self.part.is_some()
     }
 
-    /// Records a file version.
-    pub fn recipe(&mut self, recipe: Recipe) {
-        self.recipe_bytes += 200 + recipe.path.as_bytes().len() + 33 * recipe.entry.chunks.as_ref().map_or(0, Vec::len);
-        self.recipes.push(recipe);
+    /// Records a file version, given its entry with all its chunks as JSON.
+    pub fn recipe(&mut self, path: &Name, entry: &[u8]) -> Result<(), FormatError> {
+        manifest::put_recipe(&mut self.recipes, path, entry)?;
+        self.recipe_count += 1;
+        Ok(())
     }
 
     /// Adds the manifest, signs and seals.
@@ -324,16 +327,18 @@ impl PackWriter {
             features: Vec::new(),
             format: FORMAT,
             kind: self.kind,
-            recipes: std::mem::take(&mut self.recipes),
+            recipes: Vec::new(),
             repository: run.repository,
             sequence: run.sequence,
             time: run.time,
             writer: run.writer,
         };
-        let document = signed::sign(DocType::Manifest, &manifest, key)?;
+        let payload = manifest::payload(&manifest, &self.recipes)?;
+        let document = signed::sign_bytes(DocType::Manifest, &payload, key);
+        drop(payload);
         let path = format!(".darkslide/{}.json", hex::encode(random));
         let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
-        self.glue.extend_from_slice(&tarball::header(path.as_bytes(), document.len() as u64, facts));
+        tarball::put_header(&mut self.glue, path.as_bytes(), document.len() as u64, facts);
         self.flush_glue();
         let off = self.buffer.len();
         let packed = frame::pack_json(&document)?;

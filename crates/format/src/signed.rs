@@ -121,15 +121,19 @@ fn message(kind: DocType, payload: &[u8]) -> Vec<u8> {
 
 /// Signs a payload and wraps it into a document.
 pub fn sign<T: Serialize>(kind: DocType, payload: &T, key: &SecretKey) -> Result<Vec<u8>, FormatError> {
-    let bytes = canon::to_bytes(payload)?;
-    let signature = key.0.sign(&message(kind, &bytes));
-    // By hand: the payload is JSON already, megabytes of it, and need not be read again.
+    Ok(sign_bytes(kind, &canon::to_bytes(payload)?, key))
+}
+
+/// The same of a payload that is canonical JSON already.
+pub(crate) fn sign_bytes(kind: DocType, bytes: &[u8], key: &SecretKey) -> Vec<u8> {
+    let signature = key.0.sign(&message(kind, bytes));
+    // By hand: the payload may be megabytes, and need not be read again.
     let mut document = Vec::with_capacity(bytes.len() + 192);
     document.extend_from_slice(b"{\"payload\":");
-    document.extend_from_slice(&bytes);
+    document.extend_from_slice(bytes);
     let (signature, signer) = (canon::encode(&signature.to_bytes()), canon::encode(key.public().as_bytes()));
     document.extend_from_slice(format!(",\"signature\":\"{signature}\",\"signer\":\"{signer}\"}}").as_bytes());
-    Ok(document)
+    document
 }
 
 /// A document whose signature holds; whether the signer may is the caller's question.

@@ -23,13 +23,33 @@ fn block(kind: EntryType, name: &[u8], size: u64, facts: TarFacts) -> [u8; BLOCK
     let mut header = Header::new_ustar();
     header.as_old_mut().name[..name.len()].copy_from_slice(name);
     header.set_entry_type(kind);
-    header.set_mode(facts.mode & 0o7777);
-    header.set_uid(u64::from(facts.uid));
-    header.set_gid(u64::from(facts.gid));
-    header.set_mtime(u64::try_from(facts.mtime).unwrap_or(0));
-    header.set_size(size);
+    let fields = header.as_old_mut();
+    octal(&mut fields.mode, u64::from(facts.mode & 0o7777));
+    octal(&mut fields.mtime, u64::try_from(facts.mtime).unwrap_or(0));
+    // What has too many digits is the library's to write in another way.
+    if !octal(&mut fields.uid, u64::from(facts.uid)) {
+        header.set_uid(u64::from(facts.uid));
+    }
+    if !octal(&mut header.as_old_mut().gid, u64::from(facts.gid)) {
+        header.set_gid(u64::from(facts.gid));
+    }
+    if !octal(&mut header.as_old_mut().size, size) {
+        header.set_size(size);
+    }
     header.set_cksum();
     *header.as_bytes()
+}
+
+/// Writes a number as octal digits that fill a field up to its NUL, if they fit: as the
+/// tar crate does, without text in between for each of six fields of each file.
+fn octal(field: &mut [u8], mut n: u64) -> bool {
+    let Some((end, digits)) = field.split_last_mut() else { return false };
+    *end = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (n & 7) as u8;
+        n >>= 3;
+    }
+    n == 0
 }
 
 /// One PAX record: its own length, key and value.
@@ -46,10 +66,16 @@ fn record(key: &str, value: &[u8], out: &mut Vec<u8>) {
 
 /// The header blocks of a file entry; the last block carries the size.
 pub fn header(path: &[u8], size: u64, facts: TarFacts) -> Vec<u8> {
-    let mut out = Vec::with_capacity(3 * BLOCK);
+    let mut out = Vec::new();
+    put_header(&mut out, path, size, facts);
+    out
+}
+
+/// The same, appended to `out`.
+pub fn put_header(out: &mut Vec<u8>, path: &[u8], size: u64, facts: TarFacts) {
     if path.len() <= 100 && path.is_ascii() {
         out.extend_from_slice(&block(EntryType::Regular, path, size, facts));
-        return out;
+        return;
     }
     let mut records = Vec::new();
     if std::str::from_utf8(path).is_err() {
@@ -64,7 +90,6 @@ pub fn header(path: &[u8], size: u64, facts: TarFacts) -> Vec<u8> {
     let short: Vec<u8> =
         path.iter().rev().take(60).rev().map(|b| if b.is_ascii_graphic() && *b != b'/' { *b } else { b'_' }).collect();
     out.extend_from_slice(&block(EntryType::Regular, &short, size, facts));
-    out
 }
 
 /// Writes another size into the last block of header blocks.
@@ -86,16 +111,17 @@ pub fn padding(size: u64) -> usize {
 /// own entries.
 pub fn escape(path: &Name) -> Vec<u8> {
     const MARK: &[u8] = b".darkslide-escaped";
-    let strip = |mut part: &[u8]| {
+    fn strip(mut part: &[u8]) -> &[u8] {
         while let Some(rest) = part.strip_suffix(MARK) {
             part = rest;
         }
-        part.to_vec()
-    };
+        part
+    }
     let bytes = path.as_bytes();
     let first_end = bytes.iter().position(|b| *b == b'/').unwrap_or(bytes.len());
     let (first, rest) = bytes.split_at(first_end);
-    let mut out = first.to_vec();
+    let mut out = Vec::with_capacity(bytes.len() + MARK.len());
+    out.extend_from_slice(first);
     if strip(first) == b".darkslide" {
         out.extend_from_slice(MARK);
     }
@@ -130,6 +156,25 @@ mod tests {
             prop_assert_eq!(entry.path_bytes().to_vec(), path);
             prop_assert_eq!(entry.size(), 5);
             prop_assert_eq!(entry.header().mtime().unwrap(), 77);
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_of_the_tar_crate() {
+        for n in [0u32, 1, 7, 8, 0o644, 1000, 0o7_777_777, 0o10_000_000, u32::MAX] {
+            for size in [0, 511, u64::from(n), 0o77_777_777_777, 0o100_000_000_000, 1 << 50] {
+                let facts = TarFacts { mode: n, uid: n, gid: n / 3, mtime: i64::from(n) };
+                let mut wanted = Header::new_ustar();
+                wanted.as_old_mut().name[..3].copy_from_slice(b"a/b");
+                wanted.set_entry_type(EntryType::Regular);
+                wanted.set_mode(n & 0o7777);
+                wanted.set_uid(n.into());
+                wanted.set_gid((n / 3).into());
+                wanted.set_mtime(n.into());
+                wanted.set_size(size);
+                wanted.set_cksum();
+                assert_eq!(header(b"a/b", size, facts), wanted.as_bytes(), "{n} {size}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use darkslide_catalog::{Catalog, Location, PackId, PackSet, Trusted};
 use darkslide_format::index::IndexPack;
-use darkslide_format::manifest::{BaseRow, PackKind, Recipe};
+use darkslide_format::manifest::{BaseRow, PackKind};
 use darkslide_format::pack::{Base, PackWriter, Part, RunFacts, TarFacts};
 use darkslide_format::seal::Recipients;
 use darkslide_words::{Bytes, ChunkId, Count, Name};
@@ -356,14 +356,14 @@ impl<'r> Packer<'r> {
 
     /// Records a file version: beside its last new chunk where that pack is
     /// still open, else in an open pack that is there anyway. The pack, which the
-    /// snapshot needs from then on.
-    pub fn recipe(&mut self, kind: PackKind, recipe: Recipe) -> Result<PackRef, SnapshotError> {
+    /// snapshot needs from then on. `entry` is its JSON, with all its chunks.
+    pub fn recipe(&mut self, kind: PackKind, path: &Name, entry: &[u8]) -> Result<PackRef, SnapshotError> {
         let kind = match self.slot(kind).open {
             Some(_) => kind,
             None => PackKind::Warm,
         };
         let (seq, writer) = self.open(kind)?;
-        writer.recipe(recipe);
+        writer.recipe(path, entry)?;
         // A run of renames alone must not grow one manifest without bound.
         if self.room(kind) == 0 {
             self.flush(kind)?;

@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use darkslide_catalog::{Catalog, Trusted};
+use darkslide_format::canon;
 use darkslide_format::chunking::Cutter;
 use darkslide_format::config::Config;
 use darkslide_format::frame;
 use darkslide_format::index::{IndexPack, Segment};
 use darkslide_format::limits::LARGE_PLAIN_MAX;
-use darkslide_format::manifest::{PackKind, Recipe};
+use darkslide_format::manifest::PackKind;
 use darkslide_format::names::{self, Kind};
 use darkslide_format::object_id;
 use darkslide_format::pack::{PackWriter, Part, RunFacts};
@@ -315,7 +316,7 @@ impl Sealing<'_> {
         // As it was: its recipe, in case that was in the lost pack.
         if source.entry.hash == Some(hash) && source.entry.database.is_none() {
             let entry = Entry { chunks: Some(chunks), list: None, ..source.entry.clone() };
-            self.open_writer(kind)?.recipe(Recipe { entry, path: source.path.clone() });
+            self.open_writer(kind)?.recipe(&source.path, &canon::to_bytes(&entry)?)?;
         }
         Ok(Ok(()))
     }

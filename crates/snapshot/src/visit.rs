@@ -12,7 +12,7 @@ use darkslide_catalog::{Catalog, DirId, DirRow, FileRow, PackId, Stat};
 use darkslide_format::IdKey;
 use darkslide_format::canon;
 use darkslide_format::limits::{FOLDER_DEPTH_MAX, NAME_MAX};
-use darkslide_format::manifest::{PackKind, Recipe};
+use darkslide_format::manifest::PackKind;
 use darkslide_format::pages::PageBuilder;
 use darkslide_format::tree::{Entry, EntryKind};
 use darkslide_words::{Bytes, ContentHash, Count, Name};
@@ -410,7 +410,7 @@ impl<'r> Visitor<'r> {
         let json = canon::to_bytes(&entry)?;
         let changed = row.entry.as_deref() != Some(&json);
         if !path.is_empty() && (self.strict || (changed && !same_but_tree(row.entry.as_deref(), &bare))) {
-            let at = self.packer.recipe(PackKind::Warm, Recipe { entry: bare, path: path.clone() })?;
+            let at = self.packer.recipe(PackKind::Warm, path, &canon::to_bytes(&bare)?)?;
             // With its pages' packs, or beside those of before.
             match &mut refs {
                 Some(refs) => refs.push(at),

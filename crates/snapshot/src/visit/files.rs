@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use darkslide_catalog::{DirId, FileRow, PackSet, Stat};
 use darkslide_format::canon;
 use darkslide_format::limits::{NAME_MAX, PAGE_ITEMS_MAX};
-use darkslide_format::manifest::{PackKind, Recipe};
+use darkslide_format::manifest::PackKind;
 use darkslide_format::pages::PageBuilder;
 use darkslide_format::tree::{Entry, EntryKind, FileClass};
 use darkslide_words::{Bytes, Count, Name};
@@ -24,9 +24,26 @@ use crate::store_file::{Base, Content, FileProblem, Private, Subject};
 
 /// Tries at a file that changes while it is read.
 const TRIES: usize = 3;
-/// Sidecars and settings, which change often however large.
-const WARM_EXTENSIONS: &[&str] =
-    &["xmp", "pp3", "dop", "cos", "comask", "nksc", "on1", "vrd", "aae", "thm", "xml", "cosessiondb", "cocatalogdb"];
+
+/// Extensions of sidecars and settings, which change often however large.
+fn changes_often(extension: &str) -> bool {
+    matches!(
+        extension,
+        "xmp"
+            | "pp3"
+            | "dop"
+            | "cos"
+            | "comask"
+            | "nksc"
+            | "on1"
+            | "vrd"
+            | "aae"
+            | "thm"
+            | "xml"
+            | "cosessiondb"
+            | "cocatalogdb"
+    )
+}
 
 /// What comparing a file with its last version found.
 enum Compared {
@@ -104,25 +121,25 @@ impl Visitor<'_> {
                 return Ok(before.map(|b| b.entry));
             }
         };
-        let (short, list_refs) = self.long_list(entry.clone())?;
-        let json = canon::to_bytes(&short)?;
-        let mut recipe = None;
+        let kind = class_kind(entry.class);
+        let full = canon::to_bytes(&entry)?;
+        let (short, list_refs) = self.long_list(entry)?;
+        let json = short.map_or_else(|| Ok(full.clone()), |entry| canon::to_bytes(&entry))?;
         let differs = before.as_ref().is_none_or(|b| b.entry != json);
         // Also where the content is stored anew because its pack was lost: the recipe
         // may have been in that one.
         let again = refs.iter().any(|r| matches!(r, PackRef::Flying(_)))
             || before.as_ref().is_some_and(|b| b.packs.iter().any(|p| self.context.unreliable.contains(p)));
-        if again && !differs {
-            recipe =
-                Some(self.packer.recipe(class_kind(entry.class), Recipe { entry: entry.clone(), path: path.clone() })?);
-        }
+        let recipe = match differs || again {
+            true => Some(self.packer.recipe(kind, path, &full)?),
+            false => None,
+        };
         if differs {
             let counts = &mut self.tally.counts;
             match before {
                 Some(_) => counts.changed_files += Count(1),
                 None => counts.new_files += Count(1),
             }
-            recipe = Some(self.packer.recipe(class_kind(entry.class), Recipe { entry, path: path.clone() })?);
         }
         self.tally.changed = true;
         let refs = refs.into_iter().chain(list_refs).chain(recipe).collect();
@@ -141,19 +158,19 @@ impl Visitor<'_> {
         Ok(())
     }
 
-    /// A long chunk list goes to pages of its own.
-    fn long_list(&mut self, mut entry: Entry) -> Result<(Entry, Vec<PackRef>), SnapshotError> {
+    /// A long chunk list goes to pages of its own: the entry that names those, or
+    /// nothing where the list is short.
+    fn long_list(&mut self, mut entry: Entry) -> Result<(Option<Entry>, Vec<PackRef>), SnapshotError> {
         let mut refs = Vec::new();
-        if let Some(chunks) = entry.chunks.take_if(|c| c.len() > PAGE_ITEMS_MAX) {
-            let (packer, catalog, key) = (&mut self.packer, self.catalog, self.key);
-            let mut store = |page: Vec<u8>| store_page(packer, catalog, key, &mut refs, &page);
-            let mut builder = PageBuilder::list(key);
-            for chunk in chunks {
-                builder.chunk(chunk, &mut store)?;
-            }
-            entry.list = Some(builder.finish(&mut store)?);
+        let Some(chunks) = entry.chunks.take_if(|c| c.len() > PAGE_ITEMS_MAX) else { return Ok((None, refs)) };
+        let (packer, catalog, key) = (&mut self.packer, self.catalog, self.key);
+        let mut store = |page: Vec<u8>| store_page(packer, catalog, key, &mut refs, &page);
+        let mut builder = PageBuilder::list(key);
+        for chunk in chunks {
+            builder.chunk(chunk, &mut store)?;
         }
-        Ok((entry, refs))
+        entry.list = Some(builder.finish(&mut store)?);
+        Ok((Some(entry), refs))
     }
 
     fn symlink(&mut self, place: &Place<'_>, item: &Item, stat: Stat) -> Result<Made, FileProblem> {
@@ -293,9 +310,7 @@ impl Visitor<'_> {
     ) -> Result<Result<Vec<PackRef>, FileProblem>, SnapshotError> {
         let pictured = self.picture(&file, path, stat);
         let is_database = database::is_database(&file, stat.size);
-        let warm = is_database
-            || stat.size < self.warm_below
-            || path.extension().is_some_and(|e| WARM_EXTENSIONS.contains(&e.as_str()));
+        let warm = is_database || stat.size < self.warm_below || path.extension().is_some_and(|e| changes_often(&e));
         let kind = if warm { PackKind::Warm } else { PackKind::Cold };
         entry.class = Some(if warm { FileClass::Warm } else { FileClass::Cold });
         if item.blocks * 512 < stat.size {
