@@ -41,8 +41,13 @@ pub fn settle(catalog: &Catalog) -> Result<(), SnapshotError> {
 fn of_library(catalog: &Catalog, folder: &StaleFolder) -> Result<(), SnapshotError> {
     let dir = folder.dir;
     if let Some((job, path)) = &folder.at {
+        let at = Folder { catalog, job, path, dir: Some(dir) };
+        let stale = catalog.stale_files(dir)?;
+        // Sidecars and what else lies about make no photograph by themselves.
+        if !stale.iter().any(|name| Kind::of(name).is_original()) && at.is_empty()? {
+            return Ok(catalog.folder_is_fresh(folder)?);
+        }
         let names: Vec<Name> = catalog.stats(dir)?.into_iter().map(|(name, _)| name).collect();
-        let stale: BTreeSet<Name> = catalog.stale_files(dir)?.into_iter().collect();
         let mut entry = |name: &Name| -> Result<Option<(Entry, Vec<PackId>)>, SnapshotError> {
             let Some(FileRow { entry, packs, .. }) = catalog.file(dir, name)? else { return Ok(None) };
             let entry: Entry = canon::from_bytes("a row of the catalog", &entry)?;
@@ -52,8 +57,7 @@ fn of_library(catalog: &Catalog, folder: &StaleFolder) -> Result<(), SnapshotErr
             };
             Ok(Some((entry, held)))
         };
-        let at = Folder { catalog, job, path, dir: Some(dir) };
-        at.settle(&names, &|name| stale.contains(name), &mut entry)?;
+        at.settle(&names, &|name| stale.binary_search(name).is_ok(), &mut entry)?;
     }
     Ok(catalog.folder_is_fresh(folder)?)
 }
@@ -124,6 +128,11 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
+    /// True if no photograph of it is known.
+    fn is_empty(&self) -> Result<bool, SnapshotError> {
+        Ok(self.catalog.photographs_in(self.job, self.path)?.is_empty())
+    }
+
     fn settle(
         &self,
         names: &[Name],

@@ -9,7 +9,7 @@ use darkslide_words::ContentHash;
 
 /// Bytes read at a time: large enough for the system, small enough for the
 /// cache, so that hash and scan find them there.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 1 << 18;
 
 /// How a file is cut.
 #[derive(Clone, Copy)]

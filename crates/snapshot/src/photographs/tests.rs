@@ -70,6 +70,16 @@ fn a_group_is_one_photograph_and_the_sidecar_of_the_file_itself_rates_it() {
 }
 
 #[test]
+fn sidecars_alone_are_no_photograph_until_theirs_comes() {
+    let library = library(&[("1.xmp", 3), ("notes.txt", 6)]);
+    assert_eq!(library.shown(), []);
+    library.put("1.CR3", 1);
+    assert_eq!(library.shown(), [("1.CR3".into(), vec!["1.xmp".into()], Some(3))]);
+    library.catalog.remove_file(library.dir, &Name::from("1.xmp")).unwrap();
+    assert_eq!(library.shown(), [("1.CR3".into(), vec![], None)]);
+}
+
+#[test]
 fn packs_are_those_of_the_chunks() {
     let library = library(&[("1.CR3", 1)]);
     let facts = PackFacts {
