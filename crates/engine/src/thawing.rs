@@ -341,7 +341,7 @@ impl Engine {
         let restored = match ready.is_empty() && !first {
             true => Restored::default(),
             false => {
-                let wave = RestorePlan { now: Some(filter), ..restore_plan.clone() };
+                let wave = restore_plan.only(filter);
                 let (opened, _) = repo.opened(identity)?;
                 restore(&wave, &self.catalog_path(), &self.nearest_first(repo), &opened, observer)?
             }
@@ -427,7 +427,7 @@ impl Engine {
                 _ => filter.done.insert(need.id),
             };
         }
-        let rest = RestorePlan { now: Some(filter), ..restore_plan.clone() };
+        let rest = restore_plan.only(filter);
         let (opened, _) = repo.opened(identity)?;
         let mut restored = restore(&rest, &self.catalog_path(), &self.nearest_first(repo), &opened, observer)?;
         let failed: Vec<_> = rows.iter().filter(|row| row.step == PackStep::Failed).collect();

@@ -16,6 +16,7 @@ use darkslide_store::{Store, StoreError};
 use darkslide_words::{Bytes, ChunkId};
 
 use crate::ChunkError;
+use crate::places::Places;
 
 /// Plaintext opened at once where small chunks lie close together.
 pub(crate) const WINDOW: u64 = 1 << 20;
@@ -50,6 +51,7 @@ pub struct ChunkReader {
     clock: u64,
     touched: BTreeMap<PackId, Bytes>,
     read: Bytes,
+    places: Arc<Places>,
 }
 
 impl ChunkReader {
@@ -65,7 +67,13 @@ impl ChunkReader {
             clock: 0,
             touched: BTreeMap::new(),
             read: Bytes(0),
+            places: Arc::default(),
         })
+    }
+
+    /// Looks where chunks were found before, before it asks the catalog.
+    pub(crate) fn knowing(self, places: Arc<Places>) -> Self {
+        Self { places, ..self }
     }
 
     /// The packs read from so far, with their sealed sizes.
@@ -103,20 +111,41 @@ impl ChunkReader {
         check: impl Fn(&IdKey, &[u8]) -> Result<(), FormatError>,
     ) -> Result<(), ChunkError> {
         let mut problem = ChunkError::Unlisted { id };
-        for location in self.catalog.locations(kind.code(), id, Trusted::No)? {
-            let at = out.len();
-            let result = self.decode(kind, &location, out).and_then(|()| {
-                check(&self.keys.id_key, &out[at..]).map_err(|source| self.in_pack(location.pack, source))
-            });
-            match result {
+        let kept = self.places.get(kind, id);
+        if let Some(location) = kept {
+            match self.one_place(kind, &location, out, &check) {
                 Ok(()) => return Ok(()),
-                Err(error) => {
-                    out.truncate(at);
-                    problem = graver(problem, error);
-                }
+                Err(error) => problem = error,
+            }
+        }
+        for location in self.catalog.locations(kind.code(), id, Trusted::No)? {
+            if Some(location) == kept {
+                continue;
+            }
+            match self.one_place(kind, &location, out, &check) {
+                Ok(()) => return Ok(()),
+                Err(error) => problem = graver(problem, error),
             }
         }
         Err(problem)
+    }
+
+    /// Leaves `out` as it was if the chunk cannot be had there.
+    fn one_place(
+        &mut self,
+        kind: PackKind,
+        location: &Location,
+        out: &mut Vec<u8>,
+        check: &impl Fn(&IdKey, &[u8]) -> Result<(), FormatError>,
+    ) -> Result<(), ChunkError> {
+        let at = out.len();
+        let result = self
+            .decode(kind, location, out)
+            .and_then(|()| check(&self.keys.id_key, &out[at..]).map_err(|source| self.in_pack(location.pack, source)));
+        if result.is_err() {
+            out.truncate(at);
+        }
+        result
     }
 
     fn in_pack(&self, pack: PackId, source: FormatError) -> ChunkError {

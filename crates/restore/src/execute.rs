@@ -1,7 +1,7 @@
 //! Making a restore true: one thread walks the tree and makes folders, two write
 //! files.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,7 +13,7 @@ use darkslide_format::tree::{Entry, EntryKind};
 use darkslide_store::{Store, StoreError};
 use darkslide_words::{Bytes, ContentHash, Count, Name, ObjectName};
 
-use crate::files::{self, FileError, FileWriter, Outcome};
+use crate::files::{self, FileError, FileWriter, Outcome, Vacancy};
 use crate::plan::{Existing, RestorePlan, frames_of};
 use crate::{ChunkError, ChunkReader, Observer, Opened, Pages, Progress, RestoreError, meta};
 
@@ -62,6 +62,7 @@ struct Task {
     path: Name,
     entry: Entry,
     target: PathBuf,
+    vacancy: Vacancy,
 }
 
 type Batch = Vec<Task>;
@@ -135,7 +136,7 @@ pub fn restore(
     files::folder(&plan.to).map_err(target)?;
     let open = || -> Result<ChunkReader, RestoreError> {
         let catalog = Catalog::open(catalog).map_err(ChunkError::from)?;
-        Ok(ChunkReader::new(catalog, stores.to_vec(), keys.clone())?)
+        Ok(ChunkReader::new(catalog, stores.to_vec(), keys.clone())?.knowing(plan.places.clone()))
     };
     let shared = Shared {
         done: Mutex::default(),
@@ -165,6 +166,7 @@ pub fn restore(
             links: HashMap::new(),
             later: Vec::new(),
             dirs: Vec::new(),
+            made: HashSet::new(),
             shared: &shared,
         };
         let mut pages = Pages::new(&walk_catalog, &mut walker);
@@ -215,7 +217,7 @@ fn work_on(writer: &mut FileWriter, batch: Batch, shared: &Shared<'_>, existing:
         if shared.stopped() {
             return;
         }
-        let result = writer.restore(&task.entry, &task.target, existing);
+        let result = writer.restore(&task.entry, &task.target, existing, task.vacancy);
         if let Err(error) = &result
             && let Some(fatal) = files::fatal(error, &task.target)
         {
@@ -241,6 +243,8 @@ struct Walk<'w> {
     links: HashMap<(String, Option<ContentHash>, u64), PathBuf>,
     later: Vec<(Task, PathBuf)>,
     dirs: Vec<(Name, Entry, PathBuf)>,
+    /// Paths of folders that this restore made.
+    made: HashSet<Vec<u8>>,
     shared: &'w Shared<'w>,
 }
 
@@ -294,7 +298,12 @@ impl Walk<'_> {
                 let made = files::symlink(entry, &target, self.plan.existing);
                 self.shared.settled(path, entry, made);
             }
-            EntryKind::File => self.file(Task { path: path.clone(), entry: entry.clone(), target }),
+            EntryKind::File => {
+                let above = path.as_bytes().iter().rposition(|b| *b == b'/').unwrap_or(0);
+                let made = self.made.contains(&path.as_bytes()[..above]);
+                let vacancy = if made { Vacancy::Free } else { Vacancy::Unknown };
+                self.file(Task { path: path.clone(), entry: entry.clone(), target, vacancy });
+            }
         }
         Ok(Descend::Over)
     }
@@ -303,9 +312,15 @@ impl Walk<'_> {
         if self.batch.len() >= BATCH_FOLDER {
             self.hand_over();
         }
-        if let Err(error) = files::folder(&target) {
-            self.shared.casualty(path, error.to_string());
-            return Descend::Over;
+        match files::folder(&target) {
+            Ok(Vacancy::Free) => {
+                self.made.insert(path.as_bytes().to_vec());
+            }
+            Ok(Vacancy::Unknown) => {}
+            Err(error) => {
+                self.shared.casualty(path, error.to_string());
+                return Descend::Over;
+            }
         }
         if self.plan.selection.wants(path) {
             self.dirs.push((path.clone(), entry.clone(), target));
@@ -353,11 +368,11 @@ fn link_up(later: &[(Task, PathBuf)], writer: &mut FileWriter, shared: &Shared<'
         // Only what this run restored or found good: another file may have the name.
         let good = lock(&shared.linked).get(first).copied().unwrap_or(false);
         let result = match good.then(|| fs::hard_link(first, &task.target)) {
-            None => writer.restore(&task.entry, &task.target, existing),
+            None => writer.restore(&task.entry, &task.target, existing, Vacancy::Unknown),
             Some(Ok(())) => Ok(Outcome::Written),
             Some(Err(_)) if same(first, &task.target) => Ok(Outcome::Present),
             // No links here, or the first name failed: a file of its own.
-            Some(Err(_)) => writer.restore(&task.entry, &task.target, existing),
+            Some(Err(_)) => writer.restore(&task.entry, &task.target, existing, Vacancy::Unknown),
         };
         shared.settled(&task.path, &task.entry, result);
     }

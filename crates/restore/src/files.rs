@@ -31,6 +31,16 @@ pub enum Outcome {
     Present,
 }
 
+/// Whether something may have a file's name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vacancy {
+    /// That is looked at first.
+    Unknown,
+    /// The folder was made a moment ago, so a look would most likely be for nothing; if
+    /// it is taken after all, moving the file there tells.
+    Free,
+}
+
 /// Why one file was not restored.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -80,25 +90,29 @@ impl FileWriter {
     }
 
     /// Restores a file to `target`.
-    pub fn restore(&mut self, entry: &Entry, target: &Path, existing: Existing) -> Result<Outcome, FileError> {
-        match fs::symlink_metadata(target) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(e.into()),
-            Ok(found) if found.is_file() && found.len() == entry.bytes().0 && Some(hash_of(target)?) == entry.hash => {
-                if existing == Existing::Replace {
-                    meta::apply(&File::open(target)?, target, entry)?;
-                }
-                return Ok(Outcome::Present);
-            }
-            Ok(found) if existing == Existing::Keep || found.is_dir() => return Err(FileError::Exists),
-            Ok(_) => {}
+    pub fn restore(
+        &mut self,
+        entry: &Entry,
+        target: &Path,
+        existing: Existing,
+        vacancy: Vacancy,
+    ) -> Result<Outcome, FileError> {
+        if vacancy == Vacancy::Unknown
+            && let Some(outcome) = there_already(entry, target, existing)?
+        {
+            return Ok(outcome);
         }
         let temporary = partial(target);
         let written = self.write(entry, &temporary).and_then(|()| Ok(place(&temporary, target, existing)?));
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
         }
-        written.map(|()| Outcome::Written)
+        match written {
+            Err(FileError::Io(e)) if e.kind() == io::ErrorKind::AlreadyExists && vacancy == Vacancy::Free => {
+                self.restore(entry, target, existing, Vacancy::Unknown)
+            }
+            other => other.map(|()| Outcome::Written),
+        }
     }
 
     fn write(&mut self, entry: &Entry, temporary: &Path) -> Result<(), FileError> {
@@ -140,6 +154,22 @@ impl FileWriter {
             file.set_len(at)?;
         }
         Ok(Some(ContentHash::new(*hash.finalize().as_bytes())).filter(|_| at == entry.bytes().0))
+    }
+}
+
+/// What became of a file whose name is taken; nothing if it is to be written.
+fn there_already(entry: &Entry, target: &Path, existing: Existing) -> Result<Option<Outcome>, FileError> {
+    match fs::symlink_metadata(target) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e.into()),
+        Ok(found) if found.is_file() && found.len() == entry.bytes().0 && Some(hash_of(target)?) == entry.hash => {
+            if existing == Existing::Replace {
+                meta::apply(&File::open(target)?, target, entry)?;
+            }
+            Ok(Some(Outcome::Present))
+        }
+        Ok(found) if existing == Existing::Keep || found.is_dir() => Err(FileError::Exists),
+        Ok(_) => Ok(None),
     }
 }
 
@@ -241,12 +271,13 @@ pub fn symlink(entry: &Entry, target: &Path, existing: Existing) -> Result<Outco
     Ok(Outcome::Written)
 }
 
-/// Makes a folder in the target, or finds it there; never goes through a link.
-pub fn folder(path: &Path) -> io::Result<()> {
+/// Makes a folder in the target, or finds it there; never goes through a link. Whether
+/// names in it may be taken.
+pub fn folder(path: &Path) -> io::Result<Vacancy> {
     // Private until its content and then its mode are there.
     match std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-        other => return other,
+        other => return other.map(|()| Vacancy::Free),
     }
     if !fs::symlink_metadata(path)?.is_dir() {
         return Err(io::Error::new(io::ErrorKind::NotADirectory, "something that is no folder has its name"));
@@ -256,10 +287,52 @@ pub fn folder(path: &Path) -> io::Result<()> {
             let _ = fs::remove_file(entry.path());
         }
     }
-    Ok(())
+    Ok(Vacancy::Unknown)
 }
 
 /// Ends a restore on an error that every file would meet.
 pub fn fatal(error: &FileError, target: &Path) -> Option<RestoreError> {
     error.is_full().then(|| RestoreError::Full { path: target.to_path_buf() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Opened;
+    use darkslide_catalog::Catalog;
+    use darkslide_format::IdKey;
+    use darkslide_format::tree::{EntryKind, FileClass};
+    use darkslide_words::Name;
+
+    fn empty_file() -> Entry {
+        Entry {
+            chunks: Some(Vec::new()),
+            class: Some(FileClass::Warm),
+            hash: Some(ContentHash::new(*blake3::hash(b"").as_bytes())),
+            size: Some(Bytes(0)),
+            ..Entry::bare(EntryKind::File, Name::from("a"), 0o644)
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_thought_free_and_is_taken_is_looked_at_after_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let catalog = Catalog::create(&dir.path().join("catalog")).unwrap();
+        let keys = Opened { identities: Default::default(), id_key: IdKey::new([1; 32]) };
+        let mut writer = FileWriter::new(ChunkReader::new(catalog, Vec::new(), keys).unwrap());
+        let (folder, entry) = (dir.path().join("made"), empty_file());
+        assert_eq!(super::folder(&folder).unwrap(), Vacancy::Free);
+        assert_eq!(super::folder(&folder).unwrap(), Vacancy::Unknown);
+        let target = folder.join("a");
+        let mut restore = |existing| writer.restore(&entry, &target, existing, Vacancy::Free);
+        assert_eq!(restore(Existing::Keep).unwrap(), Outcome::Written);
+        // The same name again, as a file system without cases makes of two.
+        assert_eq!(restore(Existing::Keep).unwrap(), Outcome::Present);
+        fs::write(&target, b"somebody else's").unwrap();
+        assert!(matches!(restore(Existing::Keep), Err(FileError::Exists)));
+        assert_eq!(fs::read(&target).unwrap(), b"somebody else's");
+        assert_eq!(restore(Existing::Replace).unwrap(), Outcome::Written);
+        assert_eq!(fs::read(&target).unwrap(), b"");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "nothing temporary stays");
+    }
 }

@@ -9,6 +9,7 @@ mod error;
 mod execute;
 mod files;
 mod meta;
+mod places;
 mod plan;
 
 pub use chunks::{ChunkReader, Opened, Pages};

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use darkslide_catalog::{Catalog, ChunkFacts, PackId, Trusted};
 use darkslide_format::manifest::PackKind;
@@ -13,6 +14,7 @@ use darkslide_format::tree::{Entry, EntryKind, FileClass};
 use darkslide_words::{Bytes, ChunkId, Count, Name, ObjectName, Span};
 
 use crate::chunks::WINDOW;
+use crate::places::Places;
 use crate::{ChunkError, Pages, RestoreError};
 
 /// What happens to files that are in the target already.
@@ -84,6 +86,8 @@ pub struct RestorePlan {
     pub needs: Vec<PackNeed>,
     /// Where not all packs can be read yet: which files to restore now.
     pub now: Option<PackFilter>,
+    /// Where it found their chunks.
+    pub(crate) places: Arc<Places>,
 }
 
 /// What a restore needs of one pack.
@@ -147,6 +151,11 @@ pub fn frames_of(
 }
 
 impl RestorePlan {
+    /// The same of fewer files.
+    pub fn only(&self, now: PackFilter) -> Self {
+        Self { now: Some(now), ..self.clone() }
+    }
+
     /// Walks the tree and adds up, without reading any photograph.
     pub fn make(
         catalog: &Catalog,
@@ -159,6 +168,7 @@ impl RestorePlan {
         let (mut files, mut bytes) = (Count(0), Bytes(0));
         let mut packs: BTreeMap<PackId, Vec<(u64, u64)>> = BTreeMap::new();
         let mut found = vec![false; selection.paths().len()];
+        let mut places = Places::default();
         // A plan only counts; what cannot be read is named by the restore itself.
         let mut lost = |_: &Name, _: ChunkError| Lost::GoOn;
         let mut each = |pages: &mut Pages<'_>, path: &Name, entry: &Entry| {
@@ -170,6 +180,7 @@ impl RestorePlan {
                 bytes += entry.bytes();
                 frames_of(catalog, pages, entry, |pack, chunk| {
                     packs.entry(pack).or_default().push((chunk.off.0, chunk.len.0));
+                    places.keep(kind_of(entry), pack, chunk);
                 })?;
             }
             Ok(if selection.leads_to(path) { Descend::Into } else { Descend::Over })
@@ -190,7 +201,8 @@ impl RestorePlan {
         }
         let packs = Count(needs.len() as u64);
         let pack_bytes = needs.iter().map(|n| n.size).sum();
-        Ok(Self { root, selection, to, existing, files, bytes, packs, pack_bytes, needs, now: None })
+        let places = Arc::new(places);
+        Ok(Self { root, selection, to, existing, files, bytes, packs, pack_bytes, needs, now: None, places })
     }
 }
 
