@@ -182,7 +182,7 @@ impl Framer {
         }
     }
 
-    /// True if level −1 makes 64 KiB of every MiB at least 3 % smaller. What is too
+    /// True if level −1 makes 32 KiB of every MiB at least 3 % smaller. What is too
     /// small for repeats of any length to matter is judged by its entropy alone.
     fn gains(&mut self, chunk: &[u8]) -> bool {
         if chunk.len() < SMALL {
@@ -190,7 +190,7 @@ impl Framer {
         }
         let (mut plain, mut packed) = (0, 0);
         for window in chunk.chunks(1 << 20) {
-            let sample = &window[..window.len().min(64 * 1024)];
+            let sample = &window[..window.len().min(32 * 1024)];
             self.space.clear();
             self.space.reserve(zstd::zstd_safe::compress_bound(sample.len()));
             plain += sample.len();
