@@ -23,11 +23,13 @@ fn block(kind: EntryType, name: &[u8], size: u64, facts: TarFacts) -> [u8; BLOCK
     let mut header = Header::new_ustar();
     header.as_old_mut().name[..name.len()].copy_from_slice(name);
     header.set_entry_type(kind);
-    let fields = header.as_old_mut();
-    octal(&mut fields.mode, u64::from(facts.mode & 0o7777));
-    octal(&mut fields.mtime, u64::try_from(facts.mtime).unwrap_or(0));
+    octal(&mut header.as_old_mut().mode, u64::from(facts.mode & 0o7777));
     // What has too many digits is the library's to write in another way.
-    if !octal(&mut fields.uid, u64::from(facts.uid)) {
+    let mtime = u64::try_from(facts.mtime).unwrap_or(0);
+    if !octal(&mut header.as_old_mut().mtime, mtime) {
+        header.set_mtime(mtime);
+    }
+    if !octal(&mut header.as_old_mut().uid, u64::from(facts.uid)) {
         header.set_uid(u64::from(facts.uid));
     }
     if !octal(&mut header.as_old_mut().gid, u64::from(facts.gid)) {
@@ -162,20 +164,24 @@ mod tests {
     #[test]
     fn numbers_are_those_of_the_tar_crate() {
         for n in [0u32, 1, 7, 8, 0o644, 1000, 0o7_777_777, 0o10_000_000, u32::MAX] {
-            for size in [0, 511, u64::from(n), 0o77_777_777_777, 0o100_000_000_000, 1 << 50] {
-                let facts = TarFacts { mode: n, uid: n, gid: n / 3, mtime: i64::from(n) };
+            for size in
+                [0, 511, u64::from(n), 0o77_777_777_777, 0o100_000_000_000, 1 << 50, (i64::MAX / 1_000_000_000) as u64]
+            {
+                let facts = TarFacts { mode: n, uid: n, gid: n / 3, mtime: size as i64 };
                 let mut wanted = Header::new_ustar();
                 wanted.as_old_mut().name[..3].copy_from_slice(b"a/b");
                 wanted.set_entry_type(EntryType::Regular);
                 wanted.set_mode(n & 0o7777);
                 wanted.set_uid(n.into());
                 wanted.set_gid((n / 3).into());
-                wanted.set_mtime(n.into());
+                wanted.set_mtime(size);
                 wanted.set_size(size);
                 wanted.set_cksum();
                 assert_eq!(header(b"a/b", size, facts), wanted.as_bytes(), "{n} {size}");
             }
         }
+        let before = TarFacts { mtime: -1, ..TarFacts::default() };
+        assert_eq!(header(b"a", 0, before), header(b"a", 0, TarFacts::default()), "before 1970 counts as 1970");
     }
 
     #[test]
