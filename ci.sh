@@ -94,12 +94,15 @@ echo "== format =="
 cargo fmt --all --check
 echo "== clippy =="
 cargo clippy --workspace --all-targets --locked -- -D warnings
+# What is built without OpenSSL.
+cargo clippy -p darkslide-format --all-targets --locked -- -D warnings
 echo "== scripts =="
 python3 -m py_compile tools/recover.py bench/*.py conformance/*.py conformance/topics/*.py crates/notify/tests/*.py crates/provision/tests/*.py
 python3 -m unittest discover -q -s bench/tests
 echo "== tests =="
 # Simulated nights of the soak test; `cargo test` alone has time for fewer.
 export SOAK_NIGHTS="${SOAK_NIGHTS:-1000}"
+cargo test -p darkslide-format --lib --locked -- cipher stream seal
 cargo test --workspace --locked --no-fail-fast
 echo "== conformance =="
 if [ -n "${DARKSLIDE_SKIP_CONFORMANCE:-}" ]; then

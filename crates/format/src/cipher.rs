@@ -141,6 +141,12 @@ mod tests {
         vec![Cipher::new(key).unwrap(), Cipher::ring(key).unwrap()]
     }
 
+    #[cfg(feature = "openssl")]
+    #[test]
+    fn openssl_is_what_is_used_where_it_is_built_in() {
+        assert!(matches!(Cipher::new(&[1; 32]), Ok(Cipher::OpenSsl(_))));
+    }
+
     #[test]
     fn every_cipher_makes_the_same_bytes_and_opens_those_of_the_others() {
         let mut rng = SeededRng::new(4);
