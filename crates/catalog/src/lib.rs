@@ -256,6 +256,9 @@ fn migrate(conn: &Connection) -> Result<i64, rusqlite::Error> {
     version(conn)
 }
 
+/// Bytes that the write-ahead log has when it is worked into the catalog, whatever the size of its pages.
+const LOG: i64 = 16_384_000;
+
 fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, rusqlite::Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | extra;
     let conn = Connection::open_with_flags(path, flags)?;
@@ -266,9 +269,10 @@ fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, rusqlite::Error>
     // FULL: a committed row survives a power cut; that is what "durable row" means.
     // Large pages, in a catalog that is new: a row of a file is half a kilobyte, and most are written in bulk.
     conn.execute_batch(
-        "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;
-         PRAGMA wal_autocheckpoint = 1000;",
+        "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;",
     )?;
+    let page: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    conn.pragma_update(None, "wal_autocheckpoint", LOG / page.max(512))?;
     Ok(conn)
 }
 

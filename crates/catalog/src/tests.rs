@@ -27,6 +27,23 @@ fn chunk(n: u8) -> ChunkFacts {
 }
 
 #[test]
+fn the_log_is_as_long_in_old_catalogs_as_in_new_ones() {
+    let (folder, catalog) = catalog();
+    let number = |catalog: &Catalog, what| catalog.conn.query_row(what, [], |row| row.get::<_, i64>(0)).unwrap();
+    let shape = |catalog: &Catalog| {
+        (number(catalog, "PRAGMA page_size"), number(catalog, "PRAGMA wal_autocheckpoint"), {
+            catalog.conn.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0)).unwrap()
+        })
+    };
+    assert_eq!(shape(&catalog), (16384, 1000, "wal".into()));
+    // As earlier versions made them.
+    catalog.conn.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA page_size = 4096; VACUUM").unwrap();
+    drop(catalog);
+    let old = Catalog::open(&folder.path().join("catalog.sqlite")).unwrap();
+    assert_eq!(shape(&old), (4096, 4000, "wal".into()));
+}
+
+#[test]
 fn a_catalog_is_never_replaced_and_newer_ones_are_refused() {
     let (folder, catalog) = catalog();
     let path = folder.path().join("catalog.sqlite");
