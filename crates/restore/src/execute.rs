@@ -300,8 +300,9 @@ impl Walk<'_> {
             }
             EntryKind::File => {
                 let above = path.as_bytes().iter().rposition(|b| *b == b'/').unwrap_or(0);
-                let made = self.made.contains(&path.as_bytes()[..above]);
-                let vacancy = if made { Vacancy::Free } else { Vacancy::Unknown };
+                // Moving a file to its name tells whether that is taken only where nothing may be replaced.
+                let free = self.plan.existing == Existing::Keep && self.made.contains(&path.as_bytes()[..above]);
+                let vacancy = if free { Vacancy::Free } else { Vacancy::Unknown };
                 self.file(Task { path: path.clone(), entry: entry.clone(), target, vacancy });
             }
         }

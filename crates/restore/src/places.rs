@@ -8,7 +8,7 @@ use darkslide_format::manifest::PackKind;
 use darkslide_words::{Bytes, ChunkId};
 
 /// Chunks that are kept in mind: a terabyte of photographs, or as many sidecars, in
-/// 16 MB of memory. The rest is looked up again.
+/// 17 MB of memory. The rest is looked up again.
 const CHUNKS_MAX: usize = 224 * 1024;
 
 /// A full chunk's place: kind, pack, and of its frame the offset, length, plain length.
