@@ -20,10 +20,10 @@ pub struct Chunking {
 }
 
 impl Default for Chunking {
-    /// 4 to 16 MiB, 4.5 on average: an edited header costs one chunk, and eight
-    /// ninths of the bytes are never scanned.
+    /// 4 to 16 MiB, about 5 on average: an edited header costs one chunk, and
+    /// four fifths of the bytes are never scanned.
     fn default() -> Self {
-        Self { db: Bytes::mib(1), mask_bits: 19, max: Bytes::mib(16), min: Bytes::mib(4) }
+        Self { db: Bytes::mib(1), mask_bits: 20, max: Bytes::mib(16), min: Bytes::mib(4) }
     }
 }
 
