@@ -10,7 +10,7 @@ use ring::hkdf;
 use zeroize::Zeroizing;
 
 use crate::FormatError;
-use crate::cipher::Cipher;
+use crate::cipher::{Nonce, Opening, Sealing};
 use crate::seal::Head;
 
 /// Plaintext bytes of a full segment.
@@ -44,7 +44,7 @@ impl StreamKey {
     }
 }
 
-fn nonce(segment: u64, last: bool) -> [u8; 12] {
+fn nonce(segment: u64, last: bool) -> Nonce {
     let mut bytes = [0u8; 12];
     bytes[3..11].copy_from_slice(&segment.to_be_bytes());
     bytes[11] = u8::from(last);
@@ -161,7 +161,7 @@ impl SealBuffer {
         self.bytes.extend_from_slice(&[0; TAG]);
         let mut id = blake3::Hasher::new();
         let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
-        let mut cipher = Cipher::new(&self.key.0)?;
+        let mut cipher = Sealing::new(&self.key.0)?;
         let (len, mut hashed) = (self.bytes.len(), 0);
         let last = (len - self.head).div_ceil(STRIDE) as u64 - 1;
         for n in 0..=last {
@@ -225,7 +225,7 @@ impl Opener {
         sealed: &mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<(), FormatError> {
-        let mut cipher = Cipher::new(&self.key.0)?;
+        let mut cipher = Opening::new(&self.key.0)?;
         for (n, segment) in sealed.chunks_mut(STRIDE).enumerate() {
             let n = first + n as u64;
             let plain = cipher.open(nonce(n, n == last), segment).ok_or(FormatError::Tampered { segment: n })?;
