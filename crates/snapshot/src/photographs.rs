@@ -42,9 +42,9 @@ fn of_library(catalog: &Catalog, folder: &StaleFolder) -> Result<(), SnapshotErr
     let dir = folder.dir;
     if let Some((job, path)) = &folder.at {
         let at = Folder { catalog, job, path, dir: Some(dir) };
-        let stale = catalog.stale_files(dir)?;
+        let (stale, known) = (catalog.stale_files(dir)?, at.known()?);
         // Sidecars and what else lies about make no photograph by themselves.
-        if !stale.iter().any(|name| Kind::of(name).is_original()) && at.is_empty()? {
+        if !stale.iter().any(|name| Kind::of(name).is_original()) && known.is_empty() {
             return Ok(catalog.folder_is_fresh(folder)?);
         }
         let names: Vec<Name> = catalog.stats(dir)?.into_iter().map(|(name, _)| name).collect();
@@ -57,7 +57,7 @@ fn of_library(catalog: &Catalog, folder: &StaleFolder) -> Result<(), SnapshotErr
             };
             Ok(Some((entry, held)))
         };
-        at.settle(&names, &|name| stale.binary_search(name).is_ok(), &mut entry)?;
+        at.settle(known, &names, &|name| stale.binary_search(name).is_ok(), &mut entry)?;
     }
     Ok(catalog.folder_is_fresh(folder)?)
 }
@@ -74,7 +74,8 @@ pub fn of_snapshot(
         let Some((entry, chunks)) = entries.get(name) else { return Ok(None) };
         Ok(Some((entry.clone(), holding(catalog, entry, chunks)?)))
     };
-    Folder { catalog, job, path, dir: None }.settle(&names, &|_| false, &mut entry)
+    let at = Folder { catalog, job, path, dir: None };
+    at.settle(at.known()?, &names, &|_| false, &mut entry)
 }
 
 /// True for what photographs and their companions are called.
@@ -128,19 +129,18 @@ struct Folder<'a> {
 }
 
 impl Folder<'_> {
-    /// True if no photograph of it is known.
-    fn is_empty(&self) -> Result<bool, SnapshotError> {
-        Ok(self.catalog.photographs_in(self.job, self.path)?.is_empty())
+    /// Its photographs as they are known so far.
+    fn known(&self) -> Result<BTreeMap<Name, PhotographRow>, SnapshotError> {
+        Ok(self.catalog.photographs_in(self.job, self.path)?.into_iter().collect())
     }
 
     fn settle(
         &self,
+        mut known: BTreeMap<Name, PhotographRow>,
         names: &[Name],
         changed: &dyn Fn(&Name) -> bool,
         entry: &mut EntryOf<'_>,
     ) -> Result<(), SnapshotError> {
-        let mut known: BTreeMap<Name, PhotographRow> =
-            self.catalog.photographs_in(self.job, self.path)?.into_iter().collect();
         for group in groups(names) {
             let Some(original) = group.original().filter(|name| Kind::of(name).is_original()) else { continue };
             let beside: Vec<Name> = group.files[1..].iter().map(|(_, name)| name.clone()).collect();
