@@ -47,8 +47,8 @@ def _compared(summary: Summary, facts: dict) -> list[Target]:
 def _first(summary: Summary) -> list[Target]:
     return [
         _ratio(summary, "first", "cpu", "tarage", 1.6, note=" (aim: 1.3)"),
-        _ratio(summary, "first", "wall", "tarage", 1.2),
-        _ratio(summary, "first", "cpu", "bupstash", 0.55),
+        _ratio(summary, "first", "wall", "tarage", 1.0),
+        _ratio(summary, "first", "cpu", "bupstash", 0.5),
         _ratio(summary, "first", "cpu", "restic", 0.25),
         _ratio(summary, "first", "cpu", "rustic", 0.25),
     ]
@@ -76,12 +76,12 @@ def _unchanged(summary: Summary) -> list[Target]:
 
 
 def _tiny(summary: Summary) -> list[Target]:
-    # What small files allow, and bupstash: ADR 0035.
-    found = [_ratio(summary, "tiny-first", "cpu", "bupstash", 1.4)]
+    found = []
+    # What small files allow: ADR 0035.
     for work, limit in (("tiny-first", 2.8), ("tiny-restore", 2.0)):
         found.append(_ratio(summary, work, "cpu", "tarage", limit))
-        peers = ("restic", "rustic", "borg") if work == "tiny-first" else ("bupstash", "restic", "rustic", "borg")
-        found += [_ratio(summary, work, "cpu", peer, 1.0, strictly=True) for peer in peers]
+        for peer in ("bupstash", "restic", "rustic", "borg"):
+            found.append(_ratio(summary, work, "cpu", peer, 1.0, strictly=True))
     return found
 
 
