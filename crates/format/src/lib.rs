@@ -28,6 +28,7 @@ pub mod recover;
 pub mod seal;
 pub mod signed;
 pub mod snapshot;
+pub mod space;
 pub mod stream;
 mod tarball;
 pub mod tree;

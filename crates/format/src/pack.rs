@@ -7,6 +7,7 @@ use crate::index::{IndexPack, Span};
 use crate::manifest::{self, BaseRow, ChunkRow, Manifest, PackKind};
 use crate::seal::{self, Head, Recipients};
 use crate::signed::{self, DocType, SecretKey};
+use crate::space::Space;
 use crate::stream::SealBuffer;
 use crate::tarball::{self, BLOCK};
 use crate::{FORMAT, FormatError, canon};
@@ -69,7 +70,7 @@ pub struct SealedPack {
     /// Its id.
     pub id: ObjectId,
     /// The sealed bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Space,
     /// CRC64NVME of them.
     pub crc64: u64,
     /// Its row for the index.
@@ -97,7 +98,7 @@ const ROW_ESTIMATE: usize = 64;
 
 impl PackWriter {
     /// Starts a pack; `space` is reused for its bytes.
-    pub fn new(kind: PackKind, recipients: &Recipients, space: Vec<u8>) -> Result<Self, FormatError> {
+    pub fn new(kind: PackKind, recipients: &Recipients, space: Space) -> Result<Self, FormatError> {
         let (head, key) = seal::begin(recipients)?;
         Ok(Self {
             kind,

@@ -11,6 +11,7 @@ use crate::limits::{PREVIEW_TABLE_MAX, PREVIEW_TEXT_MAX, PREVIEWS_MAX, THUMBNAIL
 use crate::names::{self, Kind};
 use crate::seal::{self, Recipients};
 use crate::signed::{self, DocType, SecretKey};
+use crate::space::Space;
 use crate::stream::SealBuffer;
 use crate::tarball::{self, BLOCK, TarFacts};
 use crate::trust::Trust;
@@ -178,7 +179,7 @@ impl PreviewWriter {
     /// Starts a pack.
     pub fn new(recipients: &Recipients) -> Result<Self, FormatError> {
         let (head, key) = seal::begin(recipients)?;
-        Ok(Self { buffer: SealBuffer::new(&head, key, Vec::new()), rows: Vec::new() })
+        Ok(Self { buffer: SealBuffer::new(&head, key, Space::default()), rows: Vec::new() })
     }
 
     /// About how many bytes it will have.
@@ -228,7 +229,7 @@ impl PreviewWriter {
         let sealed = self.buffer.finish()?;
         FormatError::limit("a pack of previews", sealed.bytes.len() as u64, PREVIEWS_MAX as u64)?;
         let name = names::object(Kind::Previews, sealed.id);
-        Ok(SealedPreviews { name, bytes: sealed.bytes, crc64: sealed.crc64, rows: table.previews })
+        Ok(SealedPreviews { name, bytes: sealed.bytes.into_vec(), crc64: sealed.crc64, rows: table.previews })
     }
 }
 

@@ -93,9 +93,10 @@ pub fn begin(recipients: &Recipients) -> Result<(Head, StreamKey), FormatError> 
 /// Seals a small object whole.
 pub fn seal(recipients: &Recipients, plain: &[u8]) -> Result<Vec<u8>, FormatError> {
     let (head, key) = begin(recipients)?;
-    let mut buffer = SealBuffer::new(&head, key, Vec::with_capacity(plain.len() + plain.len() / 2048 + 2048));
+    let space = Vec::with_capacity(plain.len() + plain.len() / 2048 + 2048);
+    let mut buffer = SealBuffer::new(&head, key, space.into());
     buffer.append(plain);
-    Ok(buffer.finish()?.bytes)
+    Ok(buffer.finish()?.bytes.into_vec())
 }
 
 struct CaptureIdentity<'a> {

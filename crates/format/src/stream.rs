@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::FormatError;
 use crate::cipher::{Nonce, Opening, Sealing};
 use crate::seal::Head;
+use crate::space::Space;
 
 /// Plaintext bytes of a full segment.
 pub const SEGMENT: usize = 64 * 1024;
@@ -71,7 +72,7 @@ pub fn plain_len(sealed_len: u64) -> Option<u64> {
 
 /// A file that is being sealed.
 pub struct SealBuffer {
-    bytes: Vec<u8>,
+    bytes: Space,
     head: usize,
     len: usize,
     key: StreamKey,
@@ -81,7 +82,7 @@ pub struct SealBuffer {
 #[derive(Debug)]
 pub struct Sealed {
     /// Header, nonce and sealed payload.
-    pub bytes: Vec<u8>,
+    pub bytes: Space,
     /// BLAKE3 of them.
     pub id: ObjectId,
     /// CRC64NVME of them.
@@ -90,10 +91,10 @@ pub struct Sealed {
 
 impl SealBuffer {
     /// Starts with the header; `space` is reused for the bytes.
-    pub fn new(head: &Head, key: StreamKey, mut space: Vec<u8>) -> Self {
-        space.clear();
-        space.extend_from_slice(&head.header);
-        space.extend_from_slice(&head.nonce);
+    pub fn new(head: &Head, key: StreamKey, mut space: Space) -> Self {
+        space.truncate(0);
+        space.extend(&head.header);
+        space.extend(&head.nonce);
         Self { head: space.len(), bytes: space, len: 0, key }
     }
 
@@ -116,10 +117,10 @@ impl SealBuffer {
         while !data.is_empty() {
             let within = self.len % SEGMENT;
             if within == 0 && self.len > 0 {
-                self.bytes.extend_from_slice(&[0; TAG]);
+                self.bytes.extend(&[0; TAG]);
             }
             let n = data.len().min(SEGMENT - within);
-            self.bytes.extend_from_slice(&data[..n]);
+            self.bytes.extend(&data[..n]);
             self.len += n;
             data = &data[n..];
         }
@@ -158,7 +159,7 @@ impl SealBuffer {
 
     /// Seals every segment and names the file.
     pub fn finish(mut self) -> Result<Sealed, FormatError> {
-        self.bytes.extend_from_slice(&[0; TAG]);
+        self.bytes.extend(&[0; TAG]);
         let mut id = blake3::Hasher::new();
         let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
         let mut cipher = Sealing::new(&self.key.0)?;
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn overwrite_read_and_truncate_work_across_segments() {
         for cut in [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT, 3 * SEGMENT + 5] {
-            let mut buffer = SealBuffer::new(&head(), key(), Vec::new());
+            let mut buffer = SealBuffer::new(&head(), key(), Space::default());
             let data: Vec<u8> = (0..4 * SEGMENT + 7).map(|i| (i * 7 / 3) as u8).collect();
             buffer.append(&data[..100]);
             buffer.append(&data[100..]);

@@ -124,7 +124,7 @@ fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time
     let recipients = config.data_recipients()?;
     let cutter = Cutter::new(&config.chunking, &context.writer.id_key);
     let facts = RunFacts { repository: context.trust.repository(), writer, time: started, sequence: Count(0) };
-    let (sender, ends) = sealer::channels();
+    let (sender, ends) = sealer::channels(stores.puts());
     let context = &*context;
     std::thread::scope(|scope| {
         let key = &context.writer.signing;

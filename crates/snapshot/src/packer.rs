@@ -8,6 +8,7 @@ use darkslide_format::index::IndexPack;
 use darkslide_format::manifest::{BaseRow, PackKind};
 use darkslide_format::pack::{Base, PackWriter, Part, RunFacts, TarFacts};
 use darkslide_format::seal::Recipients;
+use darkslide_format::space::Space;
 use darkslide_words::{Bytes, ChunkId, Count, Name};
 
 use crate::SnapshotError;
@@ -32,10 +33,18 @@ const ROWS_MAX: usize = 8192;
 /// folder.
 const TINY_SHARE: u64 = 8;
 
+/// Memory for a pack of about `target` bytes, with room for its manifest.
+pub fn pack_space(target: u64) -> Space {
+    let target = usize::try_from(target).unwrap_or(0);
+    Space::large(target + target / 16 + (1 << 20))
+}
+
 struct Slot {
     kind: PackKind,
     target: u64,
     open: Option<(Seq, PackWriter)>,
+    /// Of packs that are stored, for the next ones.
+    spaces: Vec<Space>,
 }
 
 /// Where a chunk can be had: its place and, for a delta, the place of its base.
@@ -92,7 +101,6 @@ pub struct Packer<'r> {
     next: Seq,
     flying: HashMap<(PackKind, ChunkId), Flying>,
     bloom: Option<Bloom>,
-    spaces: Vec<Vec<u8>>,
     unrecorded: Vec<Stored>,
     recorded: Vec<(Seq, PackId, IndexPack)>,
     sealed_bytes: Bytes,
@@ -112,6 +120,7 @@ impl<'r> Packer<'r> {
             kind,
             target: if kind == PackKind::Cold { target.0 } else { target.0.min(SMALL_PACK) },
             open: None,
+            spaces: Vec::new(),
         };
         Self {
             catalog,
@@ -122,7 +131,6 @@ impl<'r> Packer<'r> {
             next: 1,
             flying: HashMap::new(),
             bloom: None,
-            spaces: Vec::new(),
             unrecorded: Vec::new(),
             recorded: Vec::new(),
             sealed_bytes: Bytes(0),
@@ -191,7 +199,8 @@ impl<'r> Packer<'r> {
 
     fn open(&mut self, kind: PackKind) -> Result<(Seq, &mut PackWriter), SnapshotError> {
         if self.slot(kind).open.is_none() {
-            let space = self.spaces.pop().unwrap_or_default();
+            let slot = self.slot(kind);
+            let space = slot.spaces.pop().unwrap_or_else(|| pack_space(slot.target));
             let writer = PackWriter::new(kind, self.recipients, space)?;
             let seq = self.next;
             self.next += 1;
@@ -407,10 +416,8 @@ impl<'r> Packer<'r> {
     fn keep(&mut self, stored: Vec<Stored>) -> Result<(), SnapshotError> {
         for mut pack in stored {
             self.sealed_bytes += pack.index.size;
-            let space = std::mem::take(&mut pack.space);
-            if self.spaces.len() < 2 {
-                self.spaces.push(space);
-            }
+            let space = pack.space.take();
+            self.slot(pack.index.kind).spaces.extend(space);
             self.unrecorded.push(pack);
         }
         let chunks: usize = self.unrecorded.iter().map(|p| p.index.chunks.len()).sum();

@@ -2,14 +2,20 @@
 //! memory.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 
 use darkslide_format::chunking::Cutter;
+use darkslide_format::space::Space;
 use darkslide_words::ContentHash;
 
 /// Bytes read at a time: large enough for the system, small enough for the
 /// cache, so that hash and scan find them there.
 const PIECE: usize = 1 << 18;
+
+/// Memory for reading files that are cut so.
+pub fn space(cutter: &Cutter) -> Space {
+    Space::large(cutter.max() + PIECE)
+}
 
 /// How a file is cut.
 #[derive(Clone, Copy)]
@@ -25,7 +31,7 @@ pub struct Reader<'c> {
     file: File,
     expected: u64,
     cuts: Cuts<'c>,
-    buffer: Vec<u8>,
+    buffer: Space,
     chunk: usize,
     whole: blake3::Hasher,
     ended: bool,
@@ -36,8 +42,8 @@ impl<'c> Reader<'c> {
     /// Reads `file` from its start. At `expected` bytes it is taken to end: whether
     /// it does is seen in the look at it that has to follow anyway. `space` is
     /// reused.
-    pub fn new(file: File, expected: u64, cuts: Cuts<'c>, mut space: Vec<u8>) -> Self {
-        space.clear();
+    pub fn new(file: File, expected: u64, cuts: Cuts<'c>, mut space: Space) -> Self {
+        space.truncate(0);
         Self { file, expected, cuts, buffer: space, chunk: 0, whole: blake3::Hasher::new(), ended: false, total: 0 }
     }
 
@@ -47,8 +53,7 @@ impl<'c> Reader<'c> {
         let left = self.expected.saturating_sub(self.total);
         // Some file systems call files empty that are not: one byte more tells.
         let want = if self.expected == 0 { 1 } else { left.min(PIECE as u64) };
-        self.buffer.reserve(want as usize);
-        let got = (&mut self.file).take(want).read_to_end(&mut self.buffer)?;
+        let got = self.buffer.read_from(&self.file, want as usize)?;
         self.whole.update(&self.buffer[at..]);
         self.total += got as u64;
         self.ended |= got as u64 == left || (got as u64) < want;
@@ -57,7 +62,7 @@ impl<'c> Reader<'c> {
 
     /// The next chunk; nothing at the end. An empty file has none.
     pub fn next_chunk(&mut self) -> io::Result<Option<&[u8]>> {
-        self.buffer.drain(..self.chunk);
+        self.buffer.skip(self.chunk);
         self.chunk = 0;
         let cuts = self.cuts;
         let mut scan = match cuts {
@@ -107,17 +112,17 @@ impl<'c> Reader<'c> {
     }
 
     /// The whole file's hash, and the buffer for the next one.
-    pub fn finish(self) -> (ContentHash, Vec<u8>) {
+    pub fn finish(self) -> (ContentHash, Space) {
         (ContentHash::new(*self.whole.finalize().as_bytes()), self.buffer)
     }
 }
 
 /// The hash of a whole file, read in pieces.
-pub fn hash(file: &mut File, space: &mut Vec<u8>) -> io::Result<ContentHash> {
+pub fn hash(file: &mut File, space: &mut Space) -> io::Result<ContentHash> {
     let mut whole = blake3::Hasher::new();
     loop {
-        space.clear();
-        if file.take(PIECE as u64).read_to_end(space)? == 0 {
+        space.truncate(0);
+        if space.read_from(&*file, PIECE)? == 0 {
             return Ok(ContentHash::new(*whole.finalize().as_bytes()));
         }
         whole.update(space);
@@ -141,7 +146,7 @@ mod tests {
             let mut temporary = tempfile::NamedTempFile::new().unwrap();
             io::Write::write_all(&mut temporary, &data).unwrap();
             for cuts in [Cuts::Content(&cutter), Cuts::Fixed(1 << 20), Cuts::Fixed(300_000)] {
-                let mut reader = Reader::new(File::open(temporary.path()).unwrap(), len as u64, cuts, Vec::new());
+                let mut reader = Reader::new(File::open(temporary.path()).unwrap(), len as u64, cuts, Space::default());
                 let mut read = Vec::new();
                 while let Some(chunk) = reader.next_chunk().unwrap() {
                     let wanted = match cuts {
@@ -156,7 +161,7 @@ mod tests {
                 assert_eq!(reader.finish().0.as_bytes(), blake3::hash(&data).as_bytes());
             }
             let mut file = File::open(temporary.path()).unwrap();
-            assert_eq!(hash(&mut file, &mut Vec::new()).unwrap().as_bytes(), blake3::hash(&data).as_bytes());
+            assert_eq!(hash(&mut file, &mut Space::default()).unwrap().as_bytes(), blake3::hash(&data).as_bytes());
         }
     }
 }

@@ -23,6 +23,7 @@ use darkslide_format::object_id;
 use darkslide_format::pack::{PackWriter, Part, RunFacts};
 use darkslide_format::seal::{self, Recipients};
 use darkslide_format::signed::{self, DocType};
+use darkslide_format::space::Space;
 use darkslide_format::stream::crc64;
 use darkslide_format::tree::{Entry, FileClass};
 use darkslide_format::trust::{Standing, Trust};
@@ -31,6 +32,7 @@ use darkslide_words::{Bytes, ChunkId, Clock, Count, Name, ObjectId, ObjectName, 
 
 use crate::execute::WriterSecrets;
 use crate::finish::{SEGMENT_CHUNKS_MAX, SEGMENT_PACKS_MAX};
+use crate::packer::pack_space;
 use crate::read::{Cuts, Reader};
 use crate::sealer::{self, Job};
 use crate::stores::Stores;
@@ -96,7 +98,7 @@ struct Sealing<'a> {
     wanted: &'a Wanted,
     done: Resealed,
     sealed: u64,
-    space: Vec<u8>,
+    space: Option<Space>,
 }
 
 impl Reseal<'_> {
@@ -121,7 +123,7 @@ impl Reseal<'_> {
             wanted,
             done: Resealed::default(),
             sealed: 0,
-            space: Vec::new(),
+            space: None,
         };
         sealing.pages()?;
         let cutter = Cutter::new(&config.chunking, &self.writer.id_key);
@@ -177,7 +179,8 @@ impl Sealing<'_> {
     fn open_writer(&mut self, kind: PackKind) -> Result<&mut PackWriter, SnapshotError> {
         let slot = kind.code() as usize;
         if self.open[slot].is_none() {
-            self.open[slot] = Some(PackWriter::new(kind, &self.recipients, std::mem::take(&mut self.space))?);
+            let space = self.space.take().unwrap_or_else(|| pack_space(self.target(kind)));
+            self.open[slot] = Some(PackWriter::new(kind, &self.recipients, space)?);
         }
         self.open[slot].as_mut().ok_or(SnapshotError::SealerGone)
     }
@@ -240,7 +243,7 @@ impl Sealing<'_> {
         if is_database {
             let base = self.context.work.join("bases").join(store_file::base_name(&source.job, &source.path));
             if let Ok(file) = facts::open(&base) {
-                let mut reader = Reader::new(file, u64::MAX, fixed, Vec::new());
+                let mut reader = Reader::new(file, u64::MAX, fixed, Space::default());
                 while let Ok(Some(_)) = reader.next_chunk() {
                     self.loose(kind, self.context.writer.id_key.chunk_id(reader.chunk()), reader.chunk(), source)?;
                 }
@@ -276,7 +279,7 @@ impl Sealing<'_> {
         if shape == Shape::Plain {
             self.writer(kind, meta.len())?.begin_part(&source.path, Part::Whole, facts)?;
         }
-        let mut reader = Reader::new(file, meta.len(), cuts, Vec::new());
+        let mut reader = Reader::new(file, meta.len(), cuts, Space::default());
         let mut chunks = Vec::new();
         loop {
             let read = reader.next_chunk().map(|chunk| chunk.is_some());

@@ -1,7 +1,8 @@
 //! The other threads: each seals a finished pack, writes the durable row, puts the
-//! object. While they work the first thread fills the next pack; there is one where
-//! the store is at hand and two where the way to it is long, so that never more than
-//! three packs and the open small ones are in memory.
+//! object. While they work the first thread fills the next pack. There are two where
+//! the way to a store is long. Where it is at hand there is one, and a pack may wait for
+//! it: packs take longer to fill or to seal by turns. Either way never more than three
+//! packs and the open small ones are in memory.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -12,12 +13,16 @@ use darkslide_format::canon;
 use darkslide_format::index::IndexPack;
 use darkslide_format::pack::{PackWriter, RunFacts};
 use darkslide_format::signed::SecretKey;
+use darkslide_format::space::Space;
 use darkslide_store::{Payload, PutFacts};
 use darkslide_words::{Bytes, OsRng, Rng as _};
 
 use crate::SnapshotError;
 use crate::convert::{chunk_facts, pack_facts};
 use crate::stores::Stores;
+
+/// Full packs that are sealed, put or waiting, beside the one that is being filled.
+const AT_WORK_MAX: usize = 2;
 
 /// Number of a pack within a run.
 pub type Seq = u64;
@@ -38,8 +43,8 @@ pub struct Stored {
     pub seq: Seq,
     /// Its row for the index.
     pub index: IndexPack,
-    /// The buffer, for the next pack.
-    pub space: Vec<u8>,
+    /// Its memory, for the next pack, unless a store kept it.
+    pub space: Option<Space>,
 }
 
 /// The first thread's ends of the channels.
@@ -56,15 +61,16 @@ pub struct SealerEnds {
     done: Sender<Result<Stored, SnapshotError>>,
 }
 
-/// Makes the channels.
-pub fn channels() -> (Sealer, SealerEnds) {
-    let (jobs, take) = sync_channel(0);
+/// Makes the channels for so many threads.
+pub fn channels(threads: usize) -> (Sealer, SealerEnds) {
+    let waiting = AT_WORK_MAX.saturating_sub(threads);
+    let (jobs, take) = sync_channel(waiting);
     let (give, done) = channel();
     (Sealer { jobs: Some(jobs), done, flying: 0 }, SealerEnds { jobs: Arc::new(Mutex::new(take)), done: give })
 }
 
 impl Sealer {
-    /// Hands a pack over; waits while another one is being sealed.
+    /// Hands a pack over; waits while as many as may be are on their way.
     pub fn send(&mut self, job: Job) -> Result<(), SnapshotError> {
         self.flying += 1;
         match self.jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok()) {
@@ -124,10 +130,20 @@ pub fn seal(job: Job, catalog: &Catalog, stores: &Stores, key: &SecretKey) -> Re
         crc64: pack.crc64,
         payload: canon::to_bytes(&pack.index)?,
     })?;
-    let bytes = Payload::from(pack.bytes);
+    let space = Arc::new(pack.bytes);
+    let bytes = Payload::from_owner(Held(Arc::clone(&space)));
     stores.put(&pack.name, &bytes, &PutFacts { crc64: pack.crc64, temperature: kind.temperature() })?;
-    // Nobody else holds them any more: this gives the buffer back, it does not copy.
-    Ok(Stored { seq: job.seq, index: pack.index, space: bytes.into() })
+    drop(bytes);
+    Ok(Stored { seq: job.seq, index: pack.index, space: Arc::into_inner(space) })
+}
+
+/// A pack's memory while stores have it.
+struct Held(Arc<Space>);
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Records stored packs in place of their durable rows, in one transaction.

@@ -11,13 +11,14 @@ use darkslide_format::chunking::Cutter;
 use darkslide_format::frame;
 use darkslide_format::manifest::PackKind;
 use darkslide_format::pack::Part;
+use darkslide_format::space::Space;
 use darkslide_words::{ChunkId, ContentHash, Name};
 
 use crate::SnapshotError;
 use crate::facts;
 use crate::listing::stat_of;
 use crate::packer::{Found, PackRef, Packer, Put};
-use crate::read::{Cuts, Reader};
+use crate::read::{self, Cuts, Reader};
 
 /// A pack that is fuller than this share of its target is closed before a file
 /// that needs several.
@@ -97,17 +98,17 @@ pub struct FileStore<'r> {
     cutter: &'r Cutter,
     db_chunk: usize,
     key: &'r IdKey,
-    space: Vec<u8>,
+    space: Space,
 }
 
 impl<'r> FileStore<'r> {
     /// With the repository's way of cutting.
     pub fn new(cutter: &'r Cutter, db_chunk: usize, key: &'r IdKey) -> Self {
-        Self { cutter, db_chunk, key, space: Vec::new() }
+        Self { cutter, db_chunk, key, space: read::space(cutter) }
     }
 
     /// The read buffer, for other uses between files.
-    pub fn space(&mut self) -> &mut Vec<u8> {
+    pub fn space(&mut self) -> &mut Space {
         &mut self.space
     }
 

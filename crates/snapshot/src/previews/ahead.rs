@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use darkslide_catalog::Catalog;
 use darkslide_format::pack::RunFacts;
+use darkslide_format::space::Space;
 use darkslide_format::trust::{Standing, Trust};
 use darkslide_store::Store;
 use darkslide_words::{Clock, ContentHash, Count, Name, Time};
@@ -59,7 +60,7 @@ impl Arrival {
         let now = file.metadata().ok()?;
         let mtime = Time::from_parts(now.mtime(), now.mtime_nsec());
         let is_same = now.len() == self.size && mtime == self.mtime;
-        match is_same || read::hash(&mut file, &mut Vec::new()).ok()? == self.hash {
+        match is_same || read::hash(&mut file, &mut Space::default()).ok()? == self.hash {
             true => Some(file),
             false => None,
         }
