@@ -422,8 +422,9 @@ fn by_hand_after_its_time_is_as_good_and_before_it_is_not() {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
-    /// Off, on, set back and forth by up to a day, with windows, jitter and runs that take their
-    /// time: no slot twice, nothing in a closed window, and what is due and open has run.
+    /// Off, on, set back and forth, never to more than a day before what it has shown, with windows,
+    /// jitter and runs that take their time: no slot twice, nothing in a closed window, and what is
+    /// due and open has run.
     #[test]
     fn whatever_happens_to_the_clock(seed in 0..u64::MAX, place in 0..4usize) {
         let (place, from) = [
@@ -443,15 +444,21 @@ proptest! {
             }
         }
         let mut machine = Machine::new(place, from, jobs);
+        let mut shown = machine.now;
         for _ in 0..25 {
             machine.run(MINUTE * dice.below(2000) as u32, MINUTE * (1 + dice.below(30) as u32));
+            shown = shown.max(machine.now);
             match dice.below(3) {
                 0 => machine.now = machine.now.plus(MINUTE * dice.below(10_000) as u32),
                 1 => {
                     machine.cut();
                     machine.now = machine.now.plus(MINUTE * dice.below(3000) as u32);
                 }
-                _ => machine.now = Time(machine.now.0 - dice.below(1440) as i64 * 60_000_000_000),
+                _ => {
+                    // Once and once more, too: together by a day at the most.
+                    let back = Time(machine.now.0 - dice.below(1440) as i64 * 60_000_000_000);
+                    machine.now = back.max(Time(shown.0 - SET_BACK_MAX.as_nanos() as i64));
+                }
             }
         }
         for row in &machine.rows {
