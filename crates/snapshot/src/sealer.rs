@@ -163,3 +163,52 @@ pub fn record(catalog: &Catalog, packs: &[&IndexPack]) -> Result<Vec<PackId>, Sn
         Ok(rows)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use darkslide_format::keys::KeyPair;
+    use darkslide_format::manifest::PackKind;
+    use darkslide_format::pack::TarFacts;
+    use darkslide_format::seal::Recipients;
+    use darkslide_store::{MemoryStore, Store};
+    use darkslide_words::{ChunkId, Count, Name, RepositoryId, Time};
+
+    fn job(key: &SecretKey) -> Job {
+        let recipient = KeyPair::generate().recipient();
+        let recipients = Recipients::parse([recipient.as_str()]).unwrap();
+        let mut writer = PackWriter::new(PackKind::Cold, &recipients, Space::large(1 << 20)).unwrap();
+        let (path, plain) = (Name::from("a.CR3"), [7; 5000]);
+        writer.whole(&path, TarFacts::default(), ChunkId::new([1; 32]), &plain, None).unwrap();
+        let writer_id = key.public().writer_id();
+        let run =
+            RunFacts { repository: RepositoryId::new([2; 16]), writer: writer_id, time: Time(0), sequence: Count(1) };
+        Job { seq: 1, writer, run }
+    }
+
+    #[test]
+    fn two_full_packs_are_on_their_way_however_many_threads_there_are() {
+        let key = SecretKey::from_seed(&[3; 32]);
+        for (threads, waiting) in [(1, 1), (2, 0), (3, 0)] {
+            // Nobody takes a pack: what is accepted all the same is what waits.
+            let (sender, _ends) = channels(threads);
+            let jobs = sender.jobs.as_ref().unwrap();
+            let accepted = (0..5).take_while(|_| jobs.try_send(job(&key)).is_ok()).count();
+            assert_eq!(accepted, waiting, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn what_was_stored_is_what_was_sealed_and_its_memory_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog = Catalog::create(&folder.path().join("catalog.db")).unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let stores = Stores::new(&[store.clone() as Arc<dyn Store>], &[None]);
+        let key = SecretKey::from_seed(&[3; 32]);
+        let stored = seal(job(&key), &catalog, &stores, &key).unwrap();
+        let space = stored.space.expect("no store keeps it");
+        let object = &stored.index.object;
+        assert_eq!(store.read(object, None).unwrap().bytes(object).unwrap(), space[..]);
+        assert_eq!(stored.index.size.0, space.len() as u64);
+    }
+}
