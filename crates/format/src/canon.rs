@@ -10,7 +10,10 @@ use crate::{FEATURES, FORMAT, FormatError};
 /// Serialises. Structs declare their fields in alphabetical order, so that what
 /// comes out is canonical; a test holds every document type to it.
 pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> {
-    serde_json::to_vec(value).map_err(|e| FormatError::Failed { what: "writing JSON", detail: e.to_string() })
+    // An entry fits: most of what is written are entries.
+    let mut out = Vec::with_capacity(512);
+    append(&mut out, value)?;
+    Ok(out)
 }
 
 /// Serialises to the end of `out`.

@@ -18,6 +18,7 @@ pub mod index;
 pub mod keys;
 pub mod limits;
 pub mod manifest;
+pub mod many;
 pub mod names;
 pub mod pack;
 pub mod pages;

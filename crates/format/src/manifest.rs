@@ -80,6 +80,31 @@ impl ChunkRow {
     }
 }
 
+/// Adds a table of chunks as canonical JSON: by hand, since packs of small files have thousands of rows, each of
+/// which is written into the manifest, the row of the index and the segment.
+pub(crate) fn put_rows(out: &mut Vec<u8>, rows: &[ChunkRow]) {
+    out.reserve(rows.len() * ROW);
+    out.push(b'[');
+    for (n, row) in rows.iter().enumerate() {
+        out.extend_from_slice(if n == 0 { b"{" } else { b",{" });
+        if let Some(base) = row.base {
+            out.extend_from_slice(b"\"base\":\"");
+            base.append_to(out);
+            out.extend_from_slice(b"\",");
+        }
+        out.extend_from_slice(b"\"id\":\"");
+        row.id.append_to(out);
+        for (key, number) in [("len", row.len), ("off", row.off), ("plain", row.plain)] {
+            out.extend_from_slice(b"\",\"");
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(b"\":\"");
+            out.extend_from_slice(itoa::Buffer::new().format(number.0).as_bytes());
+        }
+        out.extend_from_slice(b"\"}");
+    }
+    out.push(b']');
+}
+
 /// Where a base chunk lies that is not in the same pack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseRow {
@@ -123,13 +148,11 @@ pub struct Manifest {
     pub writer: WriterId,
 }
 
-/// The payload of a manifest whose recipes are JSON already: a pack of small files has
+/// Adds the payload of a manifest whose recipes are JSON already: a pack of small files has
 /// thousands, each with an entry that was written for its folder's page.
-pub(crate) fn payload(manifest: &Manifest, recipes: &[u8]) -> Result<Vec<u8>, FormatError> {
+pub(crate) fn put_payload(out: &mut Vec<u8>, manifest: &Manifest, recipes: &[u8]) -> Result<(), FormatError> {
     #[derive(Serialize)]
-    struct Before<'a> {
-        bases: &'a [BaseRow],
-        chunks: &'a [ChunkRow],
+    struct Between<'a> {
         features: &'a [String],
         format: u32,
         kind: PackKind,
@@ -142,17 +165,25 @@ pub(crate) fn payload(manifest: &Manifest, recipes: &[u8]) -> Result<Vec<u8>, Fo
         writer: WriterId,
     }
     let Manifest { bases, chunks, features, format, kind, recipes: _, repository, sequence, time, writer } = manifest;
-    let before = Before { bases, chunks, features, format: *format, kind: *kind };
+    let between = Between { features, format: *format, kind: *kind };
     let after = After { repository: *repository, sequence: *sequence, time: *time, writer: *writer };
-    let (before, after) = (canon::to_bytes(&before)?, canon::to_bytes(&after)?);
-    let mut out = Vec::with_capacity(before.len() + recipes.len() + after.len() + 16);
-    out.extend_from_slice(&before[..before.len() - 1]);
+    let (between, after) = (canon::to_bytes(&between)?, canon::to_bytes(&after)?);
+    out.reserve(chunks.len() * ROW + recipes.len() + 1024);
+    out.extend_from_slice(b"{\"bases\":");
+    canon::append(out, bases)?;
+    out.extend_from_slice(b",\"chunks\":");
+    put_rows(out, chunks);
+    out.push(b',');
+    out.extend_from_slice(&between[1..between.len() - 1]);
     out.extend_from_slice(b",\"recipes\":[");
     out.extend_from_slice(recipes);
     out.extend_from_slice(b"],");
     out.extend_from_slice(&after[1..]);
-    Ok(out)
+    Ok(())
 }
+
+/// A row of the chunk table as JSON, at most, where it is no delta: room for all of them is made at once.
+const ROW: usize = 144;
 
 /// Adds a recipe to others, given its entry as JSON.
 pub(crate) fn put_recipe(recipes: &mut Vec<u8>, path: &Name, entry: &[u8]) -> Result<(), FormatError> {
@@ -188,6 +219,26 @@ mod tests {
     use super::*;
     use crate::tree::EntryKind;
 
+    fn rows() -> Vec<ChunkRow> {
+        let row = |n: u64, base| ChunkRow {
+            base,
+            id: ChunkId::new([n as u8; 32]),
+            len: Bytes(n),
+            off: Bytes(u64::MAX - n),
+            plain: Bytes(n * 1_000_000_007),
+        };
+        vec![row(0, None), row(9, Some(ChunkId::new([0xa0; 32]))), row(255, None)]
+    }
+
+    #[test]
+    fn rows_by_hand_are_those_of_serde() {
+        for rows in [vec![], rows(), rows()[..1].to_vec()] {
+            let mut out = b"x".to_vec();
+            put_rows(&mut out, &rows);
+            assert_eq!(out[1..], canon::to_bytes(&rows).unwrap());
+        }
+    }
+
     #[test]
     fn recipes_that_are_json_already_make_the_same_payload() {
         let entry = |name: &str| Entry::bare(EntryKind::File, Name::from(name), 0o644);
@@ -201,7 +252,7 @@ mod tests {
             }
             let manifest = Manifest {
                 bases: Vec::new(),
-                chunks: Vec::new(),
+                chunks: rows(),
                 features: Vec::new(),
                 format: 1,
                 kind: PackKind::Warm,
@@ -211,7 +262,9 @@ mod tests {
                 time: Time(4),
                 writer: WriterId::new([2; 16]),
             };
-            assert_eq!(payload(&manifest, &recipes).unwrap(), canon::to_bytes(&manifest).unwrap());
+            let mut payload = Vec::new();
+            put_payload(&mut payload, &manifest, &recipes).unwrap();
+            assert_eq!(payload, canon::to_bytes(&manifest).unwrap());
         }
     }
 }

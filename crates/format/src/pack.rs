@@ -241,7 +241,7 @@ impl PackWriter {
 
     /// Opens the entry of a part of several chunks, all of them new so far.
     pub fn begin_part(&mut self, path: &Name, part: Part, facts: TarFacts) -> Result<(), FormatError> {
-        let mut name = tarball::escape(path);
+        let mut name = tarball::escape(path).into_owned();
         if let Part::Number(n) = part {
             name.extend_from_slice(format!(".darkslide-part-{n:04}").as_bytes());
         }
@@ -334,9 +334,10 @@ impl PackWriter {
             time: run.time,
             writer: run.writer,
         };
-        let payload = manifest::payload(&manifest, &self.recipes)?;
-        let document = signed::sign_bytes(DocType::Manifest, &payload, key);
-        drop(payload);
+        let recipes = std::mem::take(&mut self.recipes);
+        let write = |out: &mut Vec<u8>| manifest::put_payload(out, &manifest, &recipes);
+        let document = signed::sign_written(DocType::Manifest, key, write)?;
+        drop(recipes);
         let path = format!(".darkslide/{}.json", hex::encode(random));
         let facts = TarFacts { mode: 0o644, ..TarFacts::default() };
         tarball::put_header(&mut self.glue, path.as_bytes(), document.len() as u64, facts);

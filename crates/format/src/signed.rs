@@ -121,19 +121,23 @@ fn message(kind: DocType, payload: &[u8]) -> Vec<u8> {
 
 /// Signs a payload and wraps it into a document.
 pub fn sign<T: Serialize>(kind: DocType, payload: &T, key: &SecretKey) -> Result<Vec<u8>, FormatError> {
-    Ok(sign_bytes(kind, &canon::to_bytes(payload)?, key))
+    sign_written(kind, key, |document| canon::append(document, payload))
 }
 
-/// The same of a payload that is canonical JSON already.
-pub(crate) fn sign_bytes(kind: DocType, bytes: &[u8], key: &SecretKey) -> Vec<u8> {
-    let signature = key.0.sign(&message(kind, bytes));
-    // By hand: the payload may be megabytes, and need not be read again.
-    let mut document = Vec::with_capacity(bytes.len() + 192);
-    document.extend_from_slice(b"{\"payload\":");
-    document.extend_from_slice(bytes);
+/// The same of a payload that `write` adds as canonical JSON: it may be megabytes, and is neither copied nor
+/// read again.
+pub(crate) fn sign_written(
+    kind: DocType,
+    key: &SecretKey,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), FormatError>,
+) -> Result<Vec<u8>, FormatError> {
+    let mut document = b"{\"payload\":".to_vec();
+    let start = document.len();
+    write(&mut document)?;
+    let signature = key.0.sign(&message(kind, &document[start..]));
     let (signature, signer) = (canon::encode(&signature.to_bytes()), canon::encode(key.public().as_bytes()));
     document.extend_from_slice(format!(",\"signature\":\"{signature}\",\"signer\":\"{signer}\"}}").as_bytes());
-    document
+    Ok(document)
 }
 
 /// A document whose signature holds; whether the signer may is the caller's question.

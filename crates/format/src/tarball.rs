@@ -1,5 +1,7 @@
 //! tar headers: ustar, with PAX extended headers where a name needs them.
 
+use std::borrow::Cow;
+
 use darkslide_words::Name;
 use tar::{EntryType, Header};
 
@@ -19,8 +21,9 @@ pub struct TarFacts {
     pub mtime: i64,
 }
 
-fn block(kind: EntryType, name: &[u8], size: u64, facts: TarFacts) -> [u8; BLOCK] {
-    let mut header = Header::new_ustar();
+fn put_block(out: &mut Vec<u8>, kind: EntryType, name: &[u8], size: u64, facts: TarFacts) {
+    static EMPTY: std::sync::LazyLock<Header> = std::sync::LazyLock::new(Header::new_ustar);
+    let mut header = EMPTY.clone();
     header.as_old_mut().name[..name.len()].copy_from_slice(name);
     header.set_entry_type(kind);
     octal(&mut header.as_old_mut().mode, u64::from(facts.mode & 0o7777));
@@ -38,8 +41,11 @@ fn block(kind: EntryType, name: &[u8], size: u64, facts: TarFacts) -> [u8; BLOCK
     if !octal(&mut header.as_old_mut().size, size) {
         header.set_size(size);
     }
-    header.set_cksum();
-    *header.as_bytes()
+    // The sum of all bytes, with spaces where it goes.
+    header.as_old_mut().cksum = [b' '; 8];
+    let sum: u32 = header.as_bytes().iter().map(|byte| u32::from(*byte)).sum();
+    octal(&mut header.as_old_mut().cksum, sum.into());
+    out.extend_from_slice(header.as_bytes());
 }
 
 /// Writes a number as octal digits that fill a field up to its NUL, if they fit: as the
@@ -76,7 +82,7 @@ pub fn header(path: &[u8], size: u64, facts: TarFacts) -> Vec<u8> {
 /// The same, appended to `out`.
 pub fn put_header(out: &mut Vec<u8>, path: &[u8], size: u64, facts: TarFacts) {
     if path.len() <= 100 && path.is_ascii() {
-        out.extend_from_slice(&block(EntryType::Regular, path, size, facts));
+        put_block(out, EntryType::Regular, path, size, facts);
         return;
     }
     let mut records = Vec::new();
@@ -85,13 +91,13 @@ pub fn put_header(out: &mut Vec<u8>, path: &[u8], size: u64, facts: TarFacts) {
     }
     record("path", path, &mut records);
     let plain = TarFacts { mode: 0o644, ..TarFacts::default() };
-    out.extend_from_slice(&block(EntryType::XHeader, b"PaxHeaders/darkslide", records.len() as u64, plain));
+    put_block(out, EntryType::XHeader, b"PaxHeaders/darkslide", records.len() as u64, plain);
     out.extend_from_slice(&records);
     out.resize(out.len() + padding(records.len() as u64), 0);
     // Readers that do not know PAX see a shortened, harmless name.
     let short: Vec<u8> =
         path.iter().rev().take(60).rev().map(|b| if b.is_ascii_graphic() && *b != b'/' { *b } else { b'_' }).collect();
-    out.extend_from_slice(&block(EntryType::Regular, &short, size, facts));
+    put_block(out, EntryType::Regular, &short, size, facts);
 }
 
 /// Writes another size into the last block of header blocks.
@@ -111,7 +117,7 @@ pub fn padding(size: u64) -> usize {
 
 /// The path under which a library file stands in the tar, kept apart from our
 /// own entries.
-pub fn escape(path: &Name) -> Vec<u8> {
+pub fn escape(path: &Name) -> Cow<'_, [u8]> {
     const MARK: &[u8] = b".darkslide-escaped";
     fn strip(mut part: &[u8]) -> &[u8] {
         while let Some(rest) = part.strip_suffix(MARK) {
@@ -122,18 +128,15 @@ pub fn escape(path: &Name) -> Vec<u8> {
     let bytes = path.as_bytes();
     let first_end = bytes.iter().position(|b| *b == b'/').unwrap_or(bytes.len());
     let (first, rest) = bytes.split_at(first_end);
-    let mut out = Vec::with_capacity(bytes.len() + MARK.len());
-    out.extend_from_slice(first);
-    if strip(first) == b".darkslide" {
-        out.extend_from_slice(MARK);
-    }
-    out.extend_from_slice(rest);
+    let ours = strip(first) == b".darkslide";
     let bare = strip(bytes);
     let digits = bare.iter().rev().take_while(|b| b.is_ascii_digit()).count();
-    if digits > 0 && bare[..bare.len() - digits].ends_with(b".darkslide-part-") {
-        out.extend_from_slice(MARK);
+    let part = digits > 0 && bare[..bare.len() - digits].ends_with(b".darkslide-part-");
+    if !ours && !part {
+        return bytes.into();
     }
-    out
+    let mark = |marked: bool| if marked { MARK } else { b"" };
+    [first, mark(ours), rest, mark(part)].concat().into()
 }
 
 #[cfg(test)]
@@ -186,7 +189,7 @@ mod tests {
 
     #[test]
     fn our_own_names_are_kept_apart() {
-        let e = |p: &str| String::from_utf8(escape(&Name::from(p))).unwrap();
+        let e = |p: &str| String::from_utf8(escape(&Name::from(p)).into_owned()).unwrap();
         assert_eq!(e("a/b.CR3"), "a/b.CR3");
         assert_eq!(e(".darkslide/chunks/x"), ".darkslide.darkslide-escaped/chunks/x");
         assert_eq!(e(".darkslide.darkslide-escaped/x"), ".darkslide.darkslide-escaped.darkslide-escaped/x");

@@ -45,6 +45,16 @@ macro_rules! id {
             }
         }
 
+        impl $name {
+            /// Adds its hexadecimal digits to a text.
+            pub fn append_to(&self, out: &mut Vec<u8>) {
+                let start = out.len();
+                out.resize(start + $len * 2, 0);
+                // There is room for all of them.
+                let _ = faster_hex::hex_encode(&self.0, &mut out[start..]);
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut text = [0u8; $len * 2];

@@ -43,6 +43,15 @@ impl Name {
         Name(path)
     }
 
+    /// The same, in memory that is there.
+    pub fn join_into(&self, component: &Name, path: &mut Name) {
+        path.0.clone_from(&self.0);
+        if !path.0.is_empty() {
+            path.0.push(b'/');
+        }
+        path.0.extend_from_slice(&component.0);
+    }
+
     /// The last component.
     pub fn file_name(&self) -> &[u8] {
         self.0.rsplit(|b| *b == b'/').next().unwrap_or(&self.0)

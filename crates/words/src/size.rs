@@ -36,7 +36,7 @@ macro_rules! number {
         }
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-                s.collect_str(&self.0)
+                s.serialize_str(itoa::Buffer::new().format(self.0))
             }
         }
         impl<'de> Deserialize<'de> for $name {
