@@ -80,7 +80,7 @@ mod tests {
             for file in ["2.CR3", "1.CR3"] {
                 let packs = [PackId(n as i64)].into_iter().collect();
                 let row = FileRow { name: Name::from(file), stat: Stat::default(), entry: vec![n as u8], packs };
-                catalog.put_file(dir, &row).unwrap();
+                catalog.put_files(&[(dir, row)]).unwrap();
             }
         }
         let mut seen = Vec::new();

@@ -4,6 +4,7 @@
 //! and the secrets of this machine; losing it loses time, never photographs.
 //! Each durable step of a run is one transaction here.
 
+mod bulk;
 mod copies;
 mod error;
 mod files;
@@ -45,7 +46,7 @@ pub use thaws::{PackStep, ThawId, ThawPackRow, ThawRow, ThawState};
 pub use thumbnails::Thumbnails;
 
 /// Version of the tables; an older Darkslide refuses a newer catalog.
-const SCHEMA: i64 = 6;
+const SCHEMA: i64 = 7;
 
 /// The tables of version 1.
 const TABLES: &str = "
@@ -154,7 +155,7 @@ impl Catalog {
             return Err(CatalogError::Exists { path: path.to_path_buf() });
         }
         let conn = connect(path, OpenFlags::SQLITE_OPEN_CREATE)?;
-        let tables = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat();
+        let tables = [TABLES, TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES].concat() + &newest();
         conn.execute_batch(&format!("BEGIN; {tables} PRAGMA user_version = {SCHEMA}; COMMIT;"))?;
         Ok(Self { conn })
     }
@@ -242,11 +243,12 @@ fn migrate(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.execute_batch("BEGIN IMMEDIATE")?;
     // Another process may have been faster.
     let missing = match version(conn)? {
-        1 => [TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat(),
-        2 => [TABLES_3, TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat(),
-        3 => [TABLES_4, scrubs::TABLES, photographs::TABLES, thaws::SPANS].concat(),
-        4 => [photographs::TABLES, thaws::SPANS].concat(),
-        5 => thaws::SPANS.to_string(),
+        1 => [TABLES_2, TABLES_3, TABLES_4, scrubs::TABLES].concat() + &newest(),
+        2 => [TABLES_3, TABLES_4, scrubs::TABLES].concat() + &newest(),
+        3 => [TABLES_4, scrubs::TABLES].concat() + &newest(),
+        4 => newest(),
+        5 => [thaws::SPANS, photographs::STALE].concat(),
+        6 => photographs::STALE.to_string(),
         _ => String::new(),
     };
     if !missing.is_empty() {
@@ -254,6 +256,11 @@ fn migrate(conn: &Connection) -> Result<i64, rusqlite::Error> {
     }
     conn.execute_batch("COMMIT")?;
     version(conn)
+}
+
+/// What versions 5 to 7 have besides.
+fn newest() -> String {
+    [photographs::TABLES, thaws::SPANS, photographs::STALE].concat()
 }
 
 /// Bytes that the write-ahead log has when it is worked into the catalog, whatever the size of its pages.

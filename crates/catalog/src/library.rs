@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use darkslide_words::{ChunkId, Name, Time};
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Statement, params};
 
-use crate::{Catalog, CatalogError, PackId};
+use crate::{Catalog, CatalogError, PackId, bulk};
 
 /// A folder's row number; 0 is above the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +141,22 @@ impl PackSet {
             }
         }
     }
+}
+
+/// Columns of a file's row.
+const FILE: usize = 5;
+
+/// Inserts files by a statement that takes as many; how many were not there.
+fn insert(statement: &mut Statement<'_>, rows: &[(DirId, FileRow)]) -> Result<usize, CatalogError> {
+    for (n, (dir, row)) in rows.iter().enumerate() {
+        let at = n * FILE + 1;
+        statement.raw_bind_parameter(at, dir.0)?;
+        statement.raw_bind_parameter(at + 1, row.name.as_bytes())?;
+        statement.raw_bind_parameter(at + 2, row.stat.encode().as_slice())?;
+        statement.raw_bind_parameter(at + 3, row.packs.encode())?;
+        statement.raw_bind_parameter(at + 4, row.entry.as_slice())?;
+    }
+    Ok(statement.raw_execute()?)
 }
 
 impl FromIterator<PackId> for PackSet {
@@ -280,21 +296,49 @@ impl Catalog {
         Ok(Some(FileRow { name: name.clone(), stat, entry, packs: set }))
     }
 
-    /// Records a file. The folder's page is stale from then on: the caller says so
-    /// with [`Catalog::open_dir`], once for many files.
-    pub fn put_file(&self, dir: DirId, row: &FileRow) -> Result<(), CatalogError> {
-        let (stat, packs) = (row.stat.encode(), row.packs.encode());
-        let values = params![dir.0, row.name.as_bytes(), stat.as_slice(), packs, row.entry];
+    /// Records files, those of a folder one after the other. The folder's page is stale from then on,
+    /// and so are the photographs among them. Call it in a transaction.
+    pub fn put_files(&self, rows: &[(DirId, FileRow)]) -> Result<(), CatalogError> {
         // A REPLACE copies each page that it and its triggers touch aside, into a temporary file.
-        let mut insert = self.conn.prepare_cached(
-            "INSERT OR IGNORE INTO files (dir, name, stat, packs, entry) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?;
-        if insert.execute(values)? == 0 {
-            let mut delete = self.conn.prepare_cached("DELETE FROM files WHERE dir = ?1 AND name = ?2")?;
-            delete.execute(params![dir.0, row.name.as_bytes()])?;
-            insert.execute(values)?;
+        let into = "INSERT OR IGNORE INTO files (dir, name, stat, packs, entry) VALUES";
+        let mut one = self.conn.prepare_cached(&bulk::statement(into, FILE, 1))?;
+        let mut several = self.conn.prepare_cached(&bulk::statement(into, FILE, bulk::ROWS))?;
+        let mut delete = self.conn.prepare_cached("DELETE FROM files WHERE dir = ?1 AND name = ?2")?;
+        let mut stale = self.conn.prepare_cached("INSERT OR IGNORE INTO stale_files (dir, name) VALUES (?1, ?2)")?;
+        for of_one in rows.chunk_by(|(one, _), (next, _)| one == next) {
+            let Some((dir, _)) = of_one.first() else { continue };
+            self.open_dir(*dir)?;
+            let all = self.all_stale(*dir)?;
+            for rows in of_one.chunks(bulk::ROWS) {
+                // Where none of them is there already, as a rule.
+                if all && rows.len() == bulk::ROWS && insert(&mut several, rows)? == rows.len() {
+                    continue;
+                }
+                for row in rows {
+                    let key = params![dir.0, row.1.name.as_bytes()];
+                    if insert(&mut one, std::slice::from_ref(row))? == 0 {
+                        delete.execute(key)?;
+                        insert(&mut one, std::slice::from_ref(row))?;
+                    }
+                    if !all {
+                        stale.execute(key)?;
+                    }
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Says of a folder without files that all it gets are stale: spares a row for each. True if that was
+    /// said of it, now or before.
+    fn all_stale(&self, dir: DirId) -> Result<bool, CatalogError> {
+        let mut say = self.conn.prepare_cached(
+            "INSERT OR IGNORE INTO stale_files (dir, name)
+             SELECT ?1, x'' WHERE NOT EXISTS (SELECT 1 FROM files WHERE dir = ?1)",
+        )?;
+        say.execute([dir.0])?;
+        let mut said = self.conn.prepare_cached("SELECT 1 FROM stale_files WHERE dir = ?1 AND name = x''")?;
+        Ok(said.exists([dir.0])?)
     }
 
     /// Forgets a file; the folder's page is stale from then on.

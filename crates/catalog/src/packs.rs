@@ -1,9 +1,9 @@
 //! Packs, chunks, segments, and the durable rows before each PUT.
 
 use darkslide_words::{Bytes, ChunkId, ObjectId, ObjectName, WriterId};
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, Statement, params};
 
-use crate::{Catalog, CatalogError};
+use crate::{Catalog, CatalogError, bulk};
 
 /// A pack's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -207,21 +207,12 @@ impl Catalog {
     /// so that each of its pages is touched once.
     pub fn add_chunks(&self, chunks: &mut [(i64, PackId, ChunkFacts)]) -> Result<(), CatalogError> {
         chunks.sort_unstable_by_key(|(kind, pack, c)| (*kind, c.id, *pack));
-        let mut insert = self.conn.prepare_cached(
-            "INSERT OR IGNORE INTO chunks (kind, id, pack, off, len, plain, base) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?;
-        for (kind, pack, c) in chunks.iter() {
-            insert.execute(params![
-                kind,
-                c.id.as_bytes().as_slice(),
-                pack.0,
-                c.off.0 as i64,
-                c.len.0 as i64,
-                c.plain.0 as i64,
-                c.base.as_ref().map(|b| b.as_bytes().as_slice())
-            ])?;
-        }
-        Ok(())
+        let into = "INSERT OR IGNORE INTO chunks (kind, id, pack, off, len, plain, base) VALUES";
+        let mut one = self.conn.prepare_cached(&bulk::statement(into, CHUNK, 1))?;
+        let mut several = self.conn.prepare_cached(&bulk::statement(into, CHUNK, bulk::ROWS))?;
+        let (full, rest) = chunks.as_chunks::<{ bulk::ROWS }>();
+        full.iter().try_for_each(|rows| insert(&mut several, rows))?;
+        rest.chunks(1).try_for_each(|row| insert(&mut one, row))
     }
 
     /// The row of a pack.
@@ -427,6 +418,25 @@ pub enum Trusted {
     No = 0,
     /// A trusted writer's.
     Yes = 1,
+}
+
+/// Columns of a chunk's row.
+const CHUNK: usize = 7;
+
+/// Inserts chunks by a statement that takes as many.
+fn insert(statement: &mut Statement<'_>, rows: &[(i64, PackId, ChunkFacts)]) -> Result<(), CatalogError> {
+    for (n, (kind, pack, c)) in rows.iter().enumerate() {
+        let at = n * CHUNK + 1;
+        statement.raw_bind_parameter(at, kind)?;
+        statement.raw_bind_parameter(at + 1, c.id.as_bytes().as_slice())?;
+        statement.raw_bind_parameter(at + 2, pack.0)?;
+        statement.raw_bind_parameter(at + 3, c.off.0 as i64)?;
+        statement.raw_bind_parameter(at + 4, c.len.0 as i64)?;
+        statement.raw_bind_parameter(at + 5, c.plain.0 as i64)?;
+        statement.raw_bind_parameter(at + 6, c.base.as_ref().map(|b| b.as_bytes().as_slice()))?;
+    }
+    statement.raw_execute()?;
+    Ok(())
 }
 
 fn pack_row(row: &Row<'_>) -> rusqlite::Result<PackFacts> {

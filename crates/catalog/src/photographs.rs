@@ -13,8 +13,7 @@ use crate::{Catalog, CatalogError, DirId, PackId};
 pub use ask::{Facet, MonthCount, PackHeat, PhotographQuery, Shown, Sort};
 pub use map::{Area, MapCell};
 
-/// The tables. `stale_files` is filled by triggers, so that whoever writes a file's row need not think
-/// of photographs. A photograph with `fresh = 0` waits for what its preview says.
+/// The tables. A photograph with `fresh = 0` waits for what its preview says.
 pub(crate) const TABLES: &str = "
 CREATE TABLE preview_packs (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, size INTEGER NOT NULL, gone INTEGER NOT NULL DEFAULT 0);
@@ -57,6 +56,12 @@ CREATE TRIGGER files_gone AFTER DELETE ON files BEGIN
 END;
 INSERT INTO stale_files (dir, name) SELECT dir, name FROM files;
 ALTER TABLE jobs ADD COLUMN previews TEXT;
+";
+
+/// What version 7 has besides: `stale_files` gets a name by whoever puts files, with an empty name for all of
+/// a folder's, and by a trigger where a file goes.
+pub(crate) const STALE: &str = "
+DROP TRIGGER files_new;
 ";
 
 /// A photograph's row number. It may become another's when the photograph is gone.
@@ -186,11 +191,23 @@ impl Catalog {
         Ok(Some((job, Name::new(parts.join(&b'/')))))
     }
 
-    /// Names of a folder's files that changed or are gone.
+    /// Names of a folder's files that changed or are gone, sorted.
     pub fn stale_files(&self, dir: DirId) -> Result<Vec<Name>, CatalogError> {
-        let mut query = self.conn.prepare_cached("SELECT name FROM stale_files WHERE dir = ?1 ORDER BY name")?;
-        let rows = query.query_map([dir.0], |row| row.get::<_, Vec<u8>>(0).map(Name::new))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let names = |sql: &str| -> Result<Vec<Name>, CatalogError> {
+            let mut query = self.conn.prepare_cached(sql)?;
+            let rows = query.query_map([dir.0], |row| row.get::<_, Vec<u8>>(0).map(Name::new))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        let mut stale = names("SELECT name FROM stale_files WHERE dir = ?1 ORDER BY name")?;
+        // An empty name, which comes first, says it of all.
+        if stale.first().is_some_and(Name::is_empty) {
+            let all = names("SELECT name FROM files WHERE dir = ?1 ORDER BY name")?;
+            let gone = std::mem::replace(&mut stale, all);
+            stale.extend(gone.into_iter().skip(1));
+            stale.sort_unstable();
+            stale.dedup();
+        }
+        Ok(stale)
     }
 
     /// The folder's photographs are made into rows. Call it in the transaction that made them.

@@ -100,8 +100,7 @@ fn changing_a_file_makes_its_folders_page_stale() {
         entry: b"{}".to_vec(),
         packs: PackSet::from_iter([PackId(1), PackId(2), PackId(1000)]),
     };
-    catalog.put_file(dir.id, &row).unwrap();
-    catalog.open_dir(dir.id).unwrap();
+    catalog.put_files(&[(dir.id, row.clone())]).unwrap();
     assert_eq!(catalog.dir("job", DirId(0), &Name::from("shoot")).unwrap().page, None);
     let back = catalog.file(dir.id, &row.name).unwrap().unwrap();
     assert_eq!((back.stat, &back.packs), (row.stat, &row.packs));
@@ -187,9 +186,8 @@ fn previous() {
     conn.execute_batch(&format!("BEGIN; {has} PRAGMA user_version = 4; COMMIT;")).unwrap();
     let old = Catalog { conn };
     let dir = old.dir("photos", DirId(0), &Name::default()).unwrap().id;
-    let row =
-        FileRow { name: Name::from("a.CR3"), stat: Stat::default(), entry: b"{}".to_vec(), packs: PackSet::default() };
-    old.put_file(dir, &row).unwrap();
+    let row = "INSERT INTO files (dir, name, stat, packs, entry) VALUES (?1, CAST('a.CR3' AS BLOB), x'', x'', x'')";
+    old.conn.execute(row, [dir.0]).unwrap();
     old.close().unwrap();
     let catalog = Catalog::open(&path).unwrap();
     assert_eq!(catalog.photographs_stale().unwrap(), Stale::Yes);

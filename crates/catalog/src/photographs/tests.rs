@@ -167,7 +167,7 @@ fn whatever_changes_a_files_row_makes_its_photograph_stale() {
     let (_folder, catalog) = catalog();
     let root = catalog.dir("photos", DirId(0), &Name::default()).unwrap().id;
     let dir = catalog.dir("photos", root, &Name::from("shoot")).unwrap().id;
-    catalog.put_file(dir, &file("a.CR3")).unwrap();
+    catalog.put_files(&[(dir, file("a.CR3"))]).unwrap();
     let stale = catalog.stale_folders(10).unwrap();
     assert_eq!(stale, [StaleFolder { dir, at: Some(("photos".into(), Name::from("shoot"))) }]);
     let id = catalog.put_photograph(Some(dir), &row("shoot", "a.CR3", 1), &[PackId(1)]).unwrap();
@@ -176,7 +176,7 @@ fn whatever_changes_a_files_row_makes_its_photograph_stale() {
     // Once more for the same path: the same row.
     assert_eq!(catalog.put_photograph(Some(dir), &row("shoot", "a.CR3", 2), &[PackId(2)]).unwrap(), id);
     assert_eq!(catalog.packs_of_photograph(id).unwrap(), [PackId(2)]);
-    catalog.put_file(dir, &file("a.CR3")).unwrap();
+    catalog.put_files(&[(dir, file("a.CR3"))]).unwrap();
     assert_eq!(catalog.stale_files(dir).unwrap(), [Name::from("a.CR3")]);
     catalog.remove_file(dir, &Name::from("a.CR3")).unwrap();
     catalog.remove_dir("photos", dir).unwrap();
@@ -189,11 +189,33 @@ fn whatever_changes_a_files_row_makes_its_photograph_stale() {
 }
 
 #[test]
+fn a_new_folders_files_are_stale_all_together_and_later_ones_by_name() {
+    let (_folder, catalog) = catalog();
+    let root = catalog.dir("photos", DirId(0), &Name::default()).unwrap().id;
+    let dir = catalog.dir("photos", root, &Name::from("shoot")).unwrap().id;
+    let rows = |names: &[&str]| names.iter().map(|name| (dir, file(name))).collect::<Vec<_>>();
+    let count = || catalog.conn.query_row("SELECT count(*) FROM stale_files", [], |row| row.get::<_, i64>(0)).unwrap();
+    let stale = || catalog.stale_files(dir).unwrap().iter().map(Name::to_string).collect::<Vec<_>>();
+    catalog.put_files(&rows(&["a.CR3", "b.CR3"])).unwrap();
+    catalog.put_files(&rows(&["c.CR3"])).unwrap();
+    assert_eq!((count(), stale()), (1, ["a.CR3", "b.CR3", "c.CR3"].map(String::from).to_vec()));
+    // Gone before anybody looked: it may have been a photograph.
+    catalog.remove_file(dir, &Name::from("b.CR3")).unwrap();
+    assert_eq!(stale(), ["a.CR3", "b.CR3", "c.CR3"]);
+    let folders = catalog.stale_folders(10).unwrap();
+    assert_eq!(folders.len(), 1);
+    catalog.folder_is_fresh(&folders[0]).unwrap();
+    assert_eq!(stale(), [""; 0]);
+    catalog.put_files(&rows(&["c.CR3", "d.CR3"])).unwrap();
+    assert_eq!((count(), stale()), (2, ["c.CR3", "d.CR3"].map(String::from).to_vec()));
+}
+
+#[test]
 fn a_folder_that_takes_anothers_number_takes_none_of_its_photographs() {
     let (_folder, catalog) = catalog();
     let root = catalog.dir("photos", DirId(0), &Name::default()).unwrap().id;
     let old = catalog.dir("photos", root, &Name::from("old")).unwrap().id;
-    catalog.put_file(old, &file("a.CR3")).unwrap();
+    catalog.put_files(&[(old, file("a.CR3"))]).unwrap();
     catalog.put_photograph(Some(old), &row("old", "a.CR3", 1), &[]).unwrap();
     catalog.remove_dir("photos", old).unwrap();
     let new = catalog.dir("photos", root, &Name::from("new")).unwrap().id;

@@ -36,7 +36,7 @@ impl Library {
     fn put(&self, name: &str, n: u8) {
         let entry = canon::to_bytes(&entry(name, n)).unwrap();
         let row = FileRow { name: Name::from(name), stat: Stat::default(), entry, packs: PackSet::default() };
-        self.catalog.put_file(self.dir, &row).unwrap();
+        self.catalog.put_files(&[(self.dir, row)]).unwrap();
     }
 
     fn shown(&self) -> Vec<(String, Vec<String>, Option<u8>)> {

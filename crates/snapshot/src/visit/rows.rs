@@ -104,17 +104,7 @@ impl Visitor<'_> {
 
     fn write_ready(&mut self) -> Result<(), SnapshotError> {
         let ready = std::mem::take(&mut self.ready);
-        self.catalog.transaction(|| {
-            let mut open = None;
-            for (dir, row) in &ready {
-                if open != Some(*dir) {
-                    self.catalog.open_dir(*dir)?;
-                    open = Some(*dir);
-                }
-                self.catalog.put_file(*dir, row)?;
-            }
-            Ok(())
-        })
+        self.catalog.transaction(|| Ok(self.catalog.put_files(&ready)?))
     }
 
     /// Stores all packs and records all rows.
