@@ -40,9 +40,31 @@ impl Family {
     }
 }
 
-struct Item {
+/// Items as JSON, with commas between.
+#[derive(Default)]
+struct Items {
     json: Vec<u8>,
-    may_end: bool,
+    /// Of each: where it ends, and whether a page may end with it.
+    ends: Vec<(usize, bool)>,
+}
+
+impl Items {
+    fn push(&mut self, json: &[u8], may_end: bool) {
+        if !self.ends.is_empty() {
+            self.json.push(b',');
+        }
+        self.json.extend_from_slice(json);
+        self.ends.push((self.json.len(), may_end));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&[u8], bool)> {
+        let mut start = 0;
+        self.ends.iter().map(move |(end, may_end)| {
+            let json = &self.json[start..*end];
+            start = end + 1;
+            (json, *may_end)
+        })
+    }
 }
 
 /// Collects items into pages; hands each finished page to the caller, who
@@ -50,7 +72,7 @@ struct Item {
 pub struct PageBuilder<'k> {
     key: &'k IdKey,
     family: Family,
-    items: Vec<Item>,
+    items: Items,
     split: bool,
     parts: Vec<ChunkId>,
 }
@@ -67,7 +89,7 @@ impl<'k> PageBuilder<'k> {
     }
 
     fn new(key: &'k IdKey, family: Family) -> Self {
-        Self { key, family, items: Vec::new(), split: false, parts: Vec::new() }
+        Self { key, family, items: Items::default(), split: false, parts: Vec::new() }
     }
 
     /// Adds an entry.
@@ -75,48 +97,57 @@ impl<'k> PageBuilder<'k> {
     where
         E: From<FormatError>,
     {
-        self.encoded(entry.name.as_bytes(), canon::to_bytes(entry)?, store)
+        self.encoded(entry.name.as_bytes(), &canon::to_bytes(entry)?, store)
     }
 
     /// Adds an entry that is JSON already.
     pub fn encoded<E>(
         &mut self,
         name: &[u8],
-        json: Vec<u8>,
+        json: &[u8],
         store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
     ) -> Result<(), E> {
         let may_end = self.may_end(name);
-        self.push(Item { json, may_end }, store)
+        self.push(json, may_end, store)
     }
 
     /// Adds a chunk id.
     pub fn chunk<E>(&mut self, id: ChunkId, store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>) -> Result<(), E> {
         let may_end = self.may_end(id.as_bytes());
-        self.push(Item { json: format!("\"{id}\"").into_bytes(), may_end }, store)
+        self.push(format!("\"{id}\"").as_bytes(), may_end, store)
     }
 
     fn may_end(&self, key: &[u8]) -> bool {
         blake3::keyed_hash(self.key.secret(), key).as_bytes()[0] & 63 == 0
     }
 
-    fn push<E>(&mut self, item: Item, store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>) -> Result<(), E> {
-        if !self.split {
-            self.items.push(item);
-            if self.items.len() > PAGE_ITEMS_MAX {
-                self.split = true;
-                for item in std::mem::take(&mut self.items) {
-                    self.push_split(item, store)?;
-                }
-            }
-            return Ok(());
+    fn push<E>(
+        &mut self,
+        json: &[u8],
+        may_end: bool,
+        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
+    ) -> Result<(), E> {
+        if self.split {
+            return self.push_split(json, may_end, store);
         }
-        self.push_split(item, store)
+        self.items.push(json, may_end);
+        if self.items.ends.len() > PAGE_ITEMS_MAX {
+            self.split = true;
+            for (json, may_end) in std::mem::take(&mut self.items).iter() {
+                self.push_split(json, may_end, store)?;
+            }
+        }
+        Ok(())
     }
 
-    fn push_split<E>(&mut self, item: Item, store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>) -> Result<(), E> {
-        let may_end = item.may_end;
-        self.items.push(item);
-        let len = self.items.len();
+    fn push_split<E>(
+        &mut self,
+        json: &[u8],
+        may_end: bool,
+        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
+    ) -> Result<(), E> {
+        self.items.push(json, may_end);
+        let len = self.items.ends.len();
         if (len >= PAGE_ITEMS_MIN && may_end) || len == PAGE_ITEMS_MAX {
             let id = store(self.page())?;
             self.parts.push(id);
@@ -127,31 +158,28 @@ impl<'k> PageBuilder<'k> {
     /// The page of the collected items.
     fn page(&mut self) -> Vec<u8> {
         let (items, page) = self.family.word();
-        let field = |out: &mut Vec<u8>, list: Vec<Item>| {
+        let list = &mut self.items;
+        let mut out = Vec::with_capacity(list.json.len() + 64);
+        let field = |out: &mut Vec<u8>| {
             out.extend_from_slice(format!("\"{items}\":[").as_bytes());
-            for (n, item) in list.into_iter().enumerate() {
-                if n > 0 {
-                    out.push(b',');
-                }
-                out.extend_from_slice(&item.json);
-            }
+            out.extend_from_slice(&list.json);
             out.push(b']');
         };
-        let list = std::mem::take(&mut self.items);
-        let mut out = Vec::with_capacity(64 + list.iter().map(|i| i.json.len() + 1).sum::<usize>());
         out.push(b'{');
         let word = format!("\"page\":\"{page}\"");
         // Keys in order: `chunks` and `entries` stand before `page`, `parts` after it.
         if items < "page" {
-            field(&mut out, list);
+            field(&mut out);
             out.push(b',');
             out.extend_from_slice(word.as_bytes());
         } else {
             out.extend_from_slice(word.as_bytes());
             out.push(b',');
-            field(&mut out, list);
+            field(&mut out);
         }
         out.push(b'}');
+        list.json.clear();
+        list.ends.clear();
         out
     }
 
@@ -161,7 +189,7 @@ impl<'k> PageBuilder<'k> {
             let page = self.page();
             return store(page);
         }
-        if !self.items.is_empty() {
+        if !self.items.ends.is_empty() {
             let id = store(self.page())?;
             self.parts.push(id);
         }

@@ -29,7 +29,12 @@ pub fn is_database(file: &File, size: u64) -> bool {
         return false;
     }
     let mut head = [0u8; 16];
-    file.read_exact_at(&mut head, 0).is_ok() && head == *MAGIC
+    file.read_exact_at(&mut head, 0).is_ok() && begins(&head)
+}
+
+/// True for what a SQLite database begins with.
+pub fn begins(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC)
 }
 
 /// Files that belong to a database and are never archived on their own.

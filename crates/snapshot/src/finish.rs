@@ -67,7 +67,7 @@ impl Finish<'_> {
         let config = trust.config().ok_or(SnapshotError::NoConfig)?;
         let writer = self.context.writer.id();
         let segment = Segment::new(trust.repository(), writer, self.context.clock.now(), std::mem::take(packs));
-        let document = signed::sign(DocType::Index, &segment, &self.context.writer.signing)?;
+        let document = segment.sign(&self.context.writer.signing)?;
         let name = self.put(&document, &config.index_recipients()?, |id| names::object(Kind::Index, id))?;
         let id = names::parse(&name).and_then(|p| p.id).ok_or(SnapshotError::NoConfig)?;
         self.catalog.transaction(|| {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -82,14 +82,14 @@ fn item(name: Name, meta: &fs::Metadata) -> Item {
 
 /// Lists a folder by the rules.
 pub fn list(absolute: &Path, relative: &Name, rules: &Rules, device: u64) -> io::Result<Listing> {
-    let mut listing = Listing::default();
+    let (mut listing, mut path) = (Listing::default(), Name::default());
     for entry in fs::read_dir(absolute)? {
         let entry = entry?;
-        let name = Name::new(entry.file_name().as_bytes());
+        let name = Name::new(entry.file_name().into_vec());
         if let Some(owner) = name.as_bytes().strip_suffix(b"-wal") {
             listing.logged.insert(Name::new(owner));
         }
-        let path = relative.join(&name);
+        relative.join_into(&name, &mut path);
         // The type in the listing spares a look at what is excluded.
         let is_dir = entry.file_type().map(|t| t.is_dir());
         let wanted = match is_dir {

@@ -13,6 +13,7 @@ use darkslide_words::{Bytes, ChunkId, Count, Name};
 
 use crate::SnapshotError;
 use crate::bloom::Bloom;
+use crate::flying::{Flight, Flying};
 use crate::sealer::{self, Job, Sealer, Seq, Stored};
 
 /// Where a chunk lies: in a recorded pack, or in one of this run's.
@@ -84,13 +85,6 @@ impl Put {
     }
 }
 
-/// A chunk of this run that is not recorded yet.
-#[derive(Debug, Clone, Copy)]
-struct Flying {
-    seq: Seq,
-    base: Option<ChunkId>,
-}
-
 /// Fills packs.
 pub struct Packer<'r> {
     catalog: &'r Catalog,
@@ -99,7 +93,7 @@ pub struct Packer<'r> {
     sealer: Sealer,
     slots: [Slot; 3],
     next: Seq,
-    flying: HashMap<(PackKind, ChunkId), Flying>,
+    flying: Flying,
     bloom: Option<Bloom>,
     unrecorded: Vec<Stored>,
     recorded: Vec<(Seq, PackId, IndexPack)>,
@@ -129,7 +123,7 @@ impl<'r> Packer<'r> {
             sealer,
             slots: [slot(PackKind::Cold), slot(PackKind::Warm), slot(PackKind::Trees)],
             next: 1,
-            flying: HashMap::new(),
+            flying: Flying::default(),
             bloom: None,
             unrecorded: Vec::new(),
             recorded: Vec::new(),
@@ -164,9 +158,9 @@ impl<'r> Packer<'r> {
     /// Where a chunk can be had already. A delta whose base cannot be had is as
     /// good as none.
     pub fn find(&mut self, kind: PackKind, id: ChunkId) -> Result<Option<Found>, SnapshotError> {
-        if let Some(Flying { seq, base }) = self.flying.get(&(kind, id)).copied() {
+        if let Some(Flight { seq, base }) = self.flying.get(kind, id).cloned() {
             let at = PackRef::Flying(seq);
-            let Some(base) = base else { return Ok(Some(Found { at, base: None, len: 0 })) };
+            let Some(base) = base.map(|base| *base) else { return Ok(Some(Found { at, base: None, len: 0 })) };
             let full = self.full(kind, base)?;
             return Ok(full.map(|full| Found { at, base: Some((base, full)), len: 0 }));
         }
@@ -182,7 +176,7 @@ impl<'r> Packer<'r> {
 
     /// Where a chunk lies in full, not as a delta.
     pub fn full(&mut self, kind: PackKind, id: ChunkId) -> Result<Option<PackRef>, SnapshotError> {
-        if let Some(Flying { seq, base: None }) = self.flying.get(&(kind, id)) {
+        if let Some(Flight { seq, base: None }) = self.flying.get(kind, id) {
             return Ok(Some(PackRef::Flying(*seq)));
         }
         let places = self.places(kind, id)?;
@@ -227,7 +221,7 @@ impl<'r> Packer<'r> {
 
     fn added(&mut self, kind: PackKind, id: ChunkId, seq: Seq, base: Option<ChunkId>) -> Result<(), SnapshotError> {
         self.bloom()?.insert(kind.code(), id);
-        self.flying.insert((kind, id), Flying { seq, base });
+        self.flying.insert(kind, id, Flight { seq, base: base.map(Box::new) });
         Ok(())
     }
 
@@ -358,7 +352,7 @@ impl<'r> Packer<'r> {
     pub fn abandon_part(&mut self, kind: PackKind) {
         if let Some((_, writer)) = &mut self.slot(kind).open {
             for id in writer.abandon_part() {
-                self.flying.remove(&(kind, id));
+                self.flying.remove(kind, id);
             }
         }
     }
@@ -434,7 +428,7 @@ impl<'r> Packer<'r> {
         let rows = sealer::record(self.catalog, &indexes)?;
         for (pack, row) in packs.into_iter().zip(rows) {
             for chunk in &pack.index.chunks {
-                self.flying.remove(&(pack.index.kind, chunk.id));
+                self.flying.remove(pack.index.kind, chunk.id);
             }
             self.recorded.push((pack.seq, row, pack.index));
         }

@@ -22,7 +22,6 @@ use darkslide_format::names::{self, Kind};
 use darkslide_format::object_id;
 use darkslide_format::pack::{PackWriter, Part, RunFacts};
 use darkslide_format::seal::{self, Recipients};
-use darkslide_format::signed::{self, DocType};
 use darkslide_format::space::Space;
 use darkslide_format::stream::crc64;
 use darkslide_format::tree::{Entry, FileClass};
@@ -342,7 +341,7 @@ impl Sealing<'_> {
     fn segment(&self, packs: Vec<IndexPack>) -> Result<(), SnapshotError> {
         let (trust, writer) = (self.context.trust, self.context.writer);
         let segment = Segment::new(trust.repository(), writer.id(), self.context.clock.now(), packs);
-        let document = signed::sign(DocType::Index, &segment, &writer.signing)?;
+        let document = segment.sign(&writer.signing)?;
         let id = put_sealed(&self.stores, &document, &self.config.index_recipients()?, Kind::Index)?;
         self.catalog.transaction(|| {
             let mut rows = Vec::new();

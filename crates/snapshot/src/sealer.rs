@@ -9,7 +9,6 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use darkslide_catalog::{Catalog, PackId, Pending, Trusted};
-use darkslide_format::canon;
 use darkslide_format::index::IndexPack;
 use darkslide_format::pack::{PackWriter, RunFacts};
 use darkslide_format::signed::SecretKey;
@@ -124,11 +123,13 @@ pub fn run(ends: SealerEnds, catalog: &Path, stores: &Stores, key: &SecretKey) {
 pub fn seal(job: Job, catalog: &Catalog, stores: &Stores, key: &SecretKey) -> Result<Stored, SnapshotError> {
     let kind = job.writer.kind();
     let pack = job.writer.finish(&job.run, OsRng.bytes(), key)?;
+    let mut payload = Vec::new();
+    pack.index.append_to(&mut payload)?;
     catalog.add_pending(&Pending {
         name: pack.name.clone(),
         size: Bytes(pack.bytes.len() as u64),
         crc64: pack.crc64,
-        payload: canon::to_bytes(&pack.index)?,
+        payload,
     })?;
     let space = Arc::new(pack.bytes);
     let bytes = Payload::from_owner(Held(Arc::clone(&space)));

@@ -264,7 +264,8 @@ impl Parts {
     }
 }
 
-fn is_stable(file: &File, before: &Stat, read: u64) -> bool {
+/// True if a file of which `read` bytes were read is still as it was seen before.
+pub fn is_stable(file: &File, before: &Stat, read: u64) -> bool {
     let now = file.metadata().map(|m| stat_of(&m));
     now.is_ok_and(|now| now.size == before.size && now.mtime == before.mtime && now.size == read)
 }

@@ -17,7 +17,7 @@ use darkslide_format::pages::PageBuilder;
 use darkslide_format::tree::{Entry, EntryKind};
 use darkslide_words::{Bytes, ContentHash, Count, Name};
 
-use self::files::Place;
+use self::files::{Filed, Place};
 use self::rows::{Waiting, WaitingDir, store_page};
 use crate::database;
 use crate::execute::{Context, Failure};
@@ -28,6 +28,7 @@ use crate::packer::{PackRef, Packer};
 use crate::plan::Reading;
 use crate::previews::Press;
 use crate::sealer::Seq;
+use crate::small::Ahead;
 use crate::store_file::FileStore;
 use crate::{Progress, SnapshotError};
 
@@ -54,6 +55,7 @@ pub struct Visitor<'r> {
     pub(crate) catalog: &'r Catalog,
     pub(crate) packer: Packer<'r>,
     files: FileStore<'r>,
+    small: Ahead,
     key: &'r IdKey,
     accounts: Accounts,
     warm_below: u64,
@@ -109,6 +111,7 @@ impl<'r> Visitor<'r> {
             catalog: begin.catalog,
             packer: begin.packer,
             files: begin.files,
+            small: Ahead::default(),
             accounts: Accounts::read(Path::new("/etc")),
             warm_below: begin.warm_below,
             db_chunk: begin.db_chunk,
@@ -281,8 +284,14 @@ impl<'r> Visitor<'r> {
         let mut gone = Vec::new();
         let unreadable: Vec<Name> = listing.unreadable.iter().map(|(n, _)| n.clone()).collect();
         let folder = std::fs::File::open(absolute).ok();
-        let place = Place { folder: folder.as_ref(), absolute };
+        let new = known.peek().is_none();
+        self.small.begin();
+        let mut full = Name::default();
         for (at, item) in listing.files.iter().enumerate() {
+            let place = Place { folder: folder.as_ref(), absolute, at };
+            if new {
+                self.small.read(&listing.files, at, self.key, |item| place.open(item));
+            }
             while let Some((name, _)) = known.next_if(|(name, _)| *name < item.name) {
                 gone.push(name);
             }
@@ -295,9 +304,12 @@ impl<'r> Visitor<'r> {
                 continue;
             }
             let usable = same && self.still_stored(row.id, &item.name)?;
-            let entry = match usable {
-                true => self.catalog.file(row.id, &item.name)?.map(|f| f.entry),
-                false => self.file(row.id, &place, &path.join(&item.name), item, stat, before.is_some())?,
+            let filed = match usable {
+                true => self.catalog.file(row.id, &item.name)?.map(Filed::before),
+                false => {
+                    path.join_into(&item.name, &mut full);
+                    self.file(row.id, &place, &full, item, stat, before.is_some())?
+                }
             };
             if pages.is_none() && !usable {
                 let mut begun = Some(self.pages(subs));
@@ -305,9 +317,11 @@ impl<'r> Visitor<'r> {
                 self.replay(row.id, &names, &mut begun)?;
                 *pages = begun;
             }
-            if let (Some(pages), Some(entry)) = (pages.as_mut(), entry) {
-                self.add(pages, &item.name, entry)?;
+            let Some(filed) = filed else { continue };
+            if let Some(pages) = pages.as_mut() {
+                self.add(pages, &item.name, &filed.entry)?;
             }
+            self.filed(row.id, item, filed)?;
         }
         gone.extend(known.map(|(name, _)| name));
         gone.retain(|name| !unreadable.contains(name));
@@ -359,22 +373,22 @@ impl<'r> Visitor<'r> {
         };
         for name in names {
             if let Some(row) = self.catalog.file(dir, name)? {
-                self.add(pages, name, row.entry)?;
+                self.add(pages, name, &row.entry)?;
             }
         }
         Ok(())
     }
 
     /// Adds an entry to a folder's pages, after the folders that sort before it.
-    fn add(&mut self, pages: &mut Pages<'r>, name: &Name, entry: Vec<u8>) -> Result<(), SnapshotError> {
+    fn add(&mut self, pages: &mut Pages<'r>, name: &Name, entry: &[u8]) -> Result<(), SnapshotError> {
         while let Some((sub, json)) = pages.next_sub.take_if(|(sub, _)| *sub < *name) {
             pages.next_sub = pages.subs.next();
-            self.push(pages, &sub, json)?;
+            self.push(pages, &sub, &json)?;
         }
         self.push(pages, name, entry)
     }
 
-    fn push(&mut self, pages: &mut Pages<'r>, name: &Name, entry: Vec<u8>) -> Result<(), SnapshotError> {
+    fn push(&mut self, pages: &mut Pages<'r>, name: &Name, entry: &[u8]) -> Result<(), SnapshotError> {
         let (packer, catalog, key, refs) = (&mut self.packer, self.catalog, self.key, &mut pages.refs);
         pages.builder.encoded(name.as_bytes(), entry, &mut |page| store_page(packer, catalog, key, refs, &page))
     }
@@ -396,7 +410,7 @@ impl<'r> Visitor<'r> {
             Some(mut pages) => {
                 while let Some((sub, json)) = pages.next_sub.take() {
                     pages.next_sub = pages.subs.next();
-                    self.push(&mut pages, &sub, json)?;
+                    self.push(&mut pages, &sub, &json)?;
                 }
                 let (packer, catalog, key) = (&mut self.packer, self.catalog, self.key);
                 let mut page_refs = pages.refs;

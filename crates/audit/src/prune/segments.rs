@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use darkslide_format::index::{IndexPack, Segment};
 use darkslide_format::limits::{LARGE_PLAIN_MAX, LARGE_SEALED_MAX};
 use darkslide_format::names::{self, Kind};
-use darkslide_format::signed::{self, DocType};
+use darkslide_format::signed::DocType;
 use darkslide_format::stream::crc64;
 use darkslide_format::trust::Standing;
 use darkslide_format::{FormatError, frame, object_id, seal};
@@ -121,7 +121,7 @@ impl Next<'_> {
         let packs = std::mem::take(&mut self.packs).into_values().collect();
         let mut new = Segment::new(context.trust.repository(), writer, context.clock.now(), packs);
         new.supersedes = std::mem::take(&mut self.supersedes).into_iter().collect();
-        let document = signed::sign(DocType::Index, &new, context.signer)?;
+        let document = new.sign(context.signer)?;
         let sealed = seal::seal(&config.index_recipients()?, &frame::pack_json(&document)?)?;
         put(context, &names::object(Kind::Index, object_id(&sealed)), &sealed)?;
         std::mem::take(&mut self.old).into_iter().try_for_each(|old| delete(context, old))

@@ -20,6 +20,7 @@ use crate::facts;
 use crate::listing::{self, Item, What};
 use crate::packer::PackRef;
 use crate::read;
+use crate::small::Small;
 use crate::store_file::{Base, Content, FileProblem, Private, Subject};
 
 /// Tries at a file that changes while it is read.
@@ -58,6 +59,8 @@ pub(super) struct Place<'a> {
     pub folder: Option<&'a File>,
     /// That folder's path.
     pub absolute: &'a Path,
+    /// Its place in the folder's listing.
+    pub at: usize,
 }
 
 impl Place<'_> {
@@ -66,11 +69,26 @@ impl Place<'_> {
         self.absolute.join(os(&item.name))
     }
 
-    fn open(&self, item: &Item) -> std::io::Result<File> {
+    pub fn open(&self, item: &Item) -> std::io::Result<File> {
         match self.folder {
             Some(folder) => facts::open_in(folder, os(&item.name)),
             None => facts::open(&self.full(item)),
         }
+    }
+}
+
+/// What a file has become.
+pub(super) struct Filed {
+    /// Its entry as JSON: the new one, or the last good one.
+    pub entry: Vec<u8>,
+    /// Of a new one: the stat that it was made at, and the packs that it needs.
+    stored: Option<(Stat, Vec<PackRef>)>,
+}
+
+impl Filed {
+    /// As it was.
+    pub fn before(row: FileRow) -> Self {
+        Self { entry: row.entry, stored: None }
     }
 }
 
@@ -95,14 +113,14 @@ impl Visitor<'_> {
         item: &Item,
         stat: Stat,
         known: bool,
-    ) -> Result<Option<Vec<u8>>, SnapshotError> {
+    ) -> Result<Option<Filed>, SnapshotError> {
         let before = if known { self.catalog.file(dir, &item.name)? } else { None };
         let made = match item.what {
             _ if item.name.as_bytes().len() > NAME_MAX => Err(FileProblem::Unsuitable("its name is too long")),
             What::Symlink => self.symlink(place, item, stat),
             _ => self.regular(place, path, item, stat, before.as_ref())?,
         };
-        let (entry, refs, stat) = match made {
+        let (entry, mut refs, stat) = match made {
             Ok(made) => made,
             Err(FileProblem::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => {
                 self.context.observer.note(&format!("{path}: gone before it was read"));
@@ -118,14 +136,15 @@ impl Visitor<'_> {
                     return Ok(None);
                 }
                 self.fail(path, problem.to_string())?;
-                return Ok(before.map(|b| b.entry));
+                return Ok(before.map(Filed::before));
             }
         };
         let kind = class_kind(entry.class);
         let full = canon::to_bytes(&entry)?;
         let (short, list_refs) = self.long_list(entry)?;
-        let json = short.map_or_else(|| Ok(full.clone()), |entry| canon::to_bytes(&entry))?;
-        let differs = before.as_ref().is_none_or(|b| b.entry != json);
+        let short = short.map(|entry| canon::to_bytes(&entry)).transpose()?;
+        let json = short.as_ref().unwrap_or(&full);
+        let differs = before.as_ref().is_none_or(|b| b.entry != *json);
         // Also where the content is stored anew because its pack was lost: the recipe
         // may have been in that one.
         let again = refs.iter().any(|r| matches!(r, PackRef::Flying(_)))
@@ -142,11 +161,17 @@ impl Visitor<'_> {
             }
         }
         self.tally.changed = true;
-        let refs = refs.into_iter().chain(list_refs).chain(recipe).collect();
-        let row = FileRow { name: item.name.clone(), stat, entry: json.clone(), packs: PackSet::default() };
+        // Mostly the recipe is beside its file.
+        refs.extend(list_refs.into_iter().chain(recipe.filter(|at| !refs.contains(at))));
+        Ok(Some(Filed { entry: short.unwrap_or(full), stored: Some((stat, refs)) }))
+    }
+
+    /// The row of a file that was stored is written once its packs are.
+    pub(super) fn filed(&mut self, dir: DirId, item: &Item, filed: Filed) -> Result<(), SnapshotError> {
+        let Some((stat, refs)) = filed.stored else { return Ok(()) };
+        let row = FileRow { name: item.name.clone(), stat, entry: filed.entry, packs: PackSet::default() };
         self.wait(Waiting { dir, row, refs });
-        self.flush_ready()?;
-        Ok(Some(json))
+        self.flush_ready()
     }
 
     /// Forgets a file that is in no page any more.
@@ -217,6 +242,9 @@ impl Visitor<'_> {
         before: Option<&FileRow>,
         entry: &mut Entry,
     ) -> Result<Result<(Vec<PackRef>, Stat), FileProblem>, SnapshotError> {
+        if let Some(small) = self.small.take(place.at) {
+            return Ok(Ok((self.store_small(small, path, &stat, entry)?, stat)));
+        }
         let mut last = FileProblem::Changing;
         for attempt in 0..TRIES {
             let mut file = match place.open(item) {
@@ -310,9 +338,11 @@ impl Visitor<'_> {
     ) -> Result<Result<Vec<PackRef>, FileProblem>, SnapshotError> {
         let pictured = self.picture(&file, path, stat);
         let is_database = database::is_database(&file, stat.size);
-        let warm = is_database || stat.size < self.warm_below || path.extension().is_some_and(|e| changes_often(&e));
-        let kind = if warm { PackKind::Warm } else { PackKind::Cold };
-        entry.class = Some(if warm { FileClass::Warm } else { FileClass::Cold });
+        let extension = path.extension();
+        let kind = match is_database {
+            true => PackKind::Warm,
+            false => self.kind(stat, extension.as_deref()),
+        };
         if item.blocks * 512 < stat.size {
             entry.holes = facts::holes(&file, stat.size);
         }
@@ -323,16 +353,55 @@ impl Visitor<'_> {
                 self.files.store(file, subject, &mut self.packer)?
             }
         };
-        let Content { chunks, hash, size, refs } = match stored {
-            Ok(content) => content,
-            Err(problem) => return Ok(Err(problem)),
-        };
+        match stored {
+            Ok(content) => self.stored(content, kind, pictured, path, entry).map(Ok),
+            Err(problem) => Ok(Err(problem)),
+        }
+    }
+
+    /// Stores a file that was read ahead.
+    fn store_small(
+        &mut self,
+        small: Small,
+        path: &Name,
+        stat: &Stat,
+        entry: &mut Entry,
+    ) -> Result<Vec<PackRef>, SnapshotError> {
+        let pictured = self.picture(&small.file, path, stat);
+        let extension = path.extension();
+        let kind = self.kind(stat, extension.as_deref());
+        let (facts, plain) = (facts::tar_facts(stat), self.small.bytes(&small));
+        let refs = self.packer.whole(kind, path, facts, small.id, plain, extension.as_deref())?.refs();
+        let content = Content { chunks: vec![small.id], hash: small.hash, size: plain.len() as u64, refs };
+        entry.xattrs = small.xattrs;
+        self.stored(content, kind, pictured, path, entry)
+    }
+
+    /// The packs that a file goes to which is no database.
+    fn kind(&self, stat: &Stat, extension: Option<&str>) -> PackKind {
+        match stat.size < self.warm_below || extension.is_some_and(changes_often) {
+            true => PackKind::Warm,
+            false => PackKind::Cold,
+        }
+    }
+
+    /// What is stored goes into the entry; the packs that it needs.
+    fn stored(
+        &mut self,
+        content: Content,
+        kind: PackKind,
+        pictured: Option<File>,
+        path: &Name,
+        entry: &mut Entry,
+    ) -> Result<Vec<PackRef>, SnapshotError> {
+        let Content { chunks, hash, size, refs } = content;
         self.progress.read += Bytes(size);
         self.want_preview(pictured, path, hash)?;
+        entry.class = Some(if kind == PackKind::Warm { FileClass::Warm } else { FileClass::Cold });
         entry.chunks = Some(chunks);
         entry.hash = Some(hash);
         entry.size = Some(Bytes(size));
-        Ok(Ok(refs))
+        Ok(refs)
     }
 
     /// Stores a database: as it is if nobody has it open, else a checked copy.

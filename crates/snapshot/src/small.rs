@@ -1,0 +1,171 @@
+//! Small files of a folder that is new: read ahead, some at a time, and hashed together.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::ops::Range;
+
+use darkslide_catalog::Stat;
+use darkslide_format::IdKey;
+use darkslide_format::many::Many;
+use darkslide_format::tree::Xattr;
+use darkslide_words::{ChunkId, ContentHash};
+
+use crate::database;
+use crate::facts;
+use crate::listing::{Item, What};
+use crate::store_file::is_stable;
+
+/// Files above this fill a vector unit by themselves. Below it none is ever cut.
+const SMALL_MAX: u64 = 16 << 10;
+/// Files that are read ahead: more fill the lanes no better, and each stays open.
+const FILES_MAX: usize = 64;
+/// Bytes that are read ahead: what the nearest caches hold.
+const BYTES_MAX: usize = 256 << 10;
+
+/// A small file that was read.
+pub struct Small {
+    /// It, still open.
+    pub file: File,
+    /// Its extended attributes.
+    pub xattrs: Vec<Xattr>,
+    /// Hash of its content.
+    pub hash: ContentHash,
+    /// Its one chunk.
+    pub id: ChunkId,
+    bytes: Range<usize>,
+    at: usize,
+}
+
+/// Small files that were read and are not stored yet, in the order of the folder.
+#[derive(Default)]
+pub struct Ahead {
+    many: Many,
+    bytes: Vec<u8>,
+    files: VecDeque<Small>,
+    /// Where in the folder those that were looked at end.
+    end: usize,
+}
+
+impl Ahead {
+    /// Another folder begins.
+    pub fn begin(&mut self) {
+        self.files.clear();
+        self.end = 0;
+    }
+
+    /// Reads the small ones that follow each other from `at` on in a folder, unless that was done. What
+    /// cannot be read, or changes meanwhile, is left to whoever reads files one by one.
+    pub fn read(&mut self, items: &[Item], at: usize, key: &IdKey, open: impl Fn(&Item) -> std::io::Result<File>) {
+        if at < self.end {
+            return;
+        }
+        self.files.clear();
+        self.bytes.clear();
+        self.end = at;
+        for item in items[at..].iter().take_while(|item| is_small(item)).take(FILES_MAX) {
+            if self.bytes.len() + item.stat.size as usize > BYTES_MAX {
+                break;
+            }
+            let small = open(item).ok().and_then(|file| self.one(file, item));
+            self.files.extend(small);
+            self.end += 1;
+        }
+        let inputs: Vec<&[u8]> = self.files.iter().map(|small| &self.bytes[small.bytes.clone()]).collect();
+        for (small, (hash, id)) in self.files.iter_mut().zip(self.many.ids(key, &inputs)) {
+            (small.hash, small.id) = (hash, id);
+        }
+    }
+
+    fn one(&mut self, mut file: File, item: &Item) -> Option<Small> {
+        let (start, size) = (self.bytes.len(), item.stat.size as usize);
+        let xattrs = facts::xattrs_of(&file);
+        self.bytes.resize(start + size, 0);
+        let whole = std::io::Read::read_exact(&mut file, &mut self.bytes[start..]).is_ok();
+        if !whole || !is_stable(&file, &item.stat, item.stat.size) || database::begins(&self.bytes[start..]) {
+            self.bytes.truncate(start);
+            return None;
+        }
+        let (hash, id) = (ContentHash::new([0; 32]), ChunkId::new([0; 32]));
+        Some(Small { file, xattrs, hash, id, bytes: start..start + size, at: self.end })
+    }
+
+    /// The file at this place, if it was read.
+    pub fn take(&mut self, at: usize) -> Option<Small> {
+        while self.files.pop_front_if(|small| small.at < at).is_some() {}
+        self.files.pop_front_if(|small| small.at == at)
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self, small: &Small) -> &[u8] {
+        &self.bytes[small.bytes.clone()]
+    }
+}
+
+/// True for a file that needs no more than to be read: one name, no holes, some bytes.
+fn is_small(item: &Item) -> bool {
+    let Stat { size, links, .. } = item.stat;
+    item.what == What::File && links == 1 && (1..=SMALL_MAX).contains(&size) && item.blocks * 512 >= size
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing;
+    use crate::rules::{OneFileSystem, Rules};
+    use darkslide_words::Name;
+    use std::fs;
+    use std::path::Path;
+
+    fn items(folder: &Path) -> Vec<Item> {
+        let rules = Rules::new(&[], &[], Vec::new(), OneFileSystem::No).unwrap();
+        listing::list(folder, &Name::default(), &rules, 0).unwrap().files
+    }
+
+    /// What is taken, file by file.
+    fn taken(folder: &Path, items: &[Item]) -> Vec<(String, Vec<u8>)> {
+        let (key, mut ahead, mut out) = (IdKey::new([1; 32]), Ahead::default(), Vec::new());
+        ahead.begin();
+        for (at, item) in items.iter().enumerate() {
+            ahead.read(items, at, &key, |item| facts::open(&folder.join(item.name.to_string())));
+            assert!(ahead.files.len() <= FILES_MAX && ahead.bytes.len() <= BYTES_MAX);
+            let Some(small) = ahead.take(at) else { continue };
+            let bytes = ahead.bytes(&small).to_vec();
+            assert_eq!((small.hash.as_bytes(), small.id), (blake3::hash(&bytes).as_bytes(), key.chunk_id(&bytes)));
+            out.push((item.name.to_string(), bytes));
+        }
+        out
+    }
+
+    #[test]
+    fn small_files_are_read_in_order_and_others_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        let mut wanted = Vec::new();
+        for n in 0..200usize {
+            let (name, bytes) = (format!("{n:03}.xmp"), vec![n as u8; n * 80 + 1]);
+            fs::write(at.join(&name), &bytes).unwrap();
+            wanted.push((name, bytes));
+        }
+        fs::write(at.join("050a.empty"), b"").unwrap();
+        fs::write(at.join("060a.CR3"), vec![1; SMALL_MAX as usize + 1]).unwrap();
+        fs::write(at.join("070a.lrcat"), b"SQLite format 3\0 and so on").unwrap();
+        fs::write(at.join("080a.xmp"), b"has two names").unwrap();
+        fs::hard_link(at.join("080a.xmp"), at.join("080b.xmp")).unwrap();
+        std::os::unix::fs::symlink("001.xmp", at.join("090a.xmp")).unwrap();
+        fs::File::create(at.join("100a.xmp")).unwrap().set_len(9000).unwrap();
+        assert_eq!(taken(at, &items(at)), wanted);
+    }
+
+    #[test]
+    fn what_changed_since_the_listing_is_left_to_be_looked_at_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        ["a", "b", "c", "d", "e"].iter().for_each(|name| fs::write(at.join(name), b"before").unwrap());
+        let items = items(at);
+        fs::write(at.join("b"), b"longer than before").unwrap();
+        fs::remove_file(at.join("c")).unwrap();
+        fs::write(at.join("d"), b"short").unwrap();
+        let names: Vec<String> = taken(at, &items).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["a", "e"]);
+    }
+}
