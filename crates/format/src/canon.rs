@@ -21,6 +21,27 @@ pub fn append<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<(), FormatEr
     serde_json::to_writer(out, value).map_err(|e| FormatError::Failed { what: "writing JSON", detail: e.to_string() })
 }
 
+/// Begins a field of an object that is written by hand, whose keys come sorted.
+pub(crate) fn key(out: &mut Vec<u8>, key: &str) {
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
+    out.push(b'"');
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// A field of it.
+pub(crate) fn field<T: Serialize>(out: &mut Vec<u8>, name: &str, value: &T) -> Result<(), FormatError> {
+    key(out, name);
+    append(out, value)
+}
+
+/// A field of it that is left out where there is nothing.
+pub(crate) fn optional<T: Serialize>(out: &mut Vec<u8>, name: &str, value: &Option<T>) -> Result<(), FormatError> {
+    value.as_ref().map_or(Ok(()), |value| field(out, name, value))
+}
+
 /// Parses; `what` names the document in errors.
 pub fn from_bytes<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, FormatError> {
     serde_json::from_slice(bytes).map_err(|e| FormatError::malformed(what, e))

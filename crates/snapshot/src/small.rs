@@ -40,7 +40,9 @@ pub struct Small {
 #[derive(Default)]
 pub struct Ahead {
     many: Many,
+    /// As many as ever were in use, of which so many are.
     bytes: Vec<u8>,
+    used: usize,
     files: VecDeque<Small>,
     /// Where in the folder those that were looked at end.
     end: usize,
@@ -60,10 +62,10 @@ impl Ahead {
             return;
         }
         self.files.clear();
-        self.bytes.clear();
+        self.used = 0;
         self.end = at;
         for item in items[at..].iter().take_while(|item| is_small(item)).take(FILES_MAX) {
-            if self.bytes.len() + item.stat.size as usize > BYTES_MAX {
+            if self.used + item.stat.size as usize > BYTES_MAX {
                 break;
             }
             let small = open(item).ok().and_then(|file| self.one(file, item));
@@ -77,16 +79,19 @@ impl Ahead {
     }
 
     fn one(&mut self, mut file: File, item: &Item) -> Option<Small> {
-        let (start, size) = (self.bytes.len(), item.stat.size as usize);
+        let bytes = self.used..self.used + item.stat.size as usize;
         let xattrs = facts::xattrs_of(&file);
-        self.bytes.resize(start + size, 0);
-        let whole = std::io::Read::read_exact(&mut file, &mut self.bytes[start..]).is_ok();
-        if !whole || !is_stable(&file, &item.stat, item.stat.size) || database::begins(&self.bytes[start..]) {
-            self.bytes.truncate(start);
+        if self.bytes.len() < bytes.end {
+            self.bytes.resize(bytes.end, 0);
+        }
+        let read = &mut self.bytes[bytes.clone()];
+        let whole = std::io::Read::read_exact(&mut file, read).is_ok();
+        if !whole || !is_stable(&file, &item.stat, item.stat.size) || database::begins(read) {
             return None;
         }
+        self.used = bytes.end;
         let (hash, id) = (ContentHash::new([0; 32]), ChunkId::new([0; 32]));
-        Some(Small { file, xattrs, hash, id, bytes: start..start + size, at: self.end })
+        Some(Small { file, xattrs, hash, id, bytes, at: self.end })
     }
 
     /// The file at this place, if it was read.
@@ -127,7 +132,7 @@ mod tests {
         ahead.begin();
         for (at, item) in items.iter().enumerate() {
             ahead.read(items, at, &key, |item| facts::open(&folder.join(item.name.to_string())));
-            assert!(ahead.files.len() <= FILES_MAX && ahead.bytes.len() <= BYTES_MAX);
+            assert!(ahead.files.len() <= FILES_MAX && ahead.used <= BYTES_MAX);
             let Some(small) = ahead.take(at) else { continue };
             let bytes = ahead.bytes(&small).to_vec();
             assert_eq!((small.hash.as_bytes(), small.id), (blake3::hash(&bytes).as_bytes(), key.chunk_id(&bytes)));

@@ -140,9 +140,9 @@ impl Visitor<'_> {
             }
         };
         let kind = class_kind(entry.class);
-        let full = canon::to_bytes(&entry)?;
+        let full = entry.to_json()?;
         let (short, list_refs) = self.long_list(entry)?;
-        let short = short.map(|entry| canon::to_bytes(&entry)).transpose()?;
+        let short = short.map(|entry| entry.to_json()).transpose()?;
         let json = short.as_ref().unwrap_or(&full);
         let differs = before.as_ref().is_none_or(|b| b.entry != *json);
         // Also where the content is stored anew because its pack was lost: the recipe
