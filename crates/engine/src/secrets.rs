@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use darkslide_format::IdKey;
 use darkslide_format::keys::KeyPair;
@@ -44,6 +45,23 @@ pub fn lock(state: &Path) -> Result<RunLock, EngineError> {
         Err(fs::TryLockError::WouldBlock) => Err(EngineError::Running),
         Err(fs::TryLockError::Error(source)) => Err(io(source)),
     }
+}
+
+/// How often, and after how long each, [`lock_soon`] tries again: for 20 seconds.
+const TRIES: u32 = 200;
+/// See [`TRIES`].
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The same for what somebody decided and waits for, which must not be refused because a step of a thaw
+/// happens to be under way: waits a while for the other to end.
+pub fn lock_soon(state: &Path) -> Result<RunLock, EngineError> {
+    for _ in 0..TRIES {
+        match lock(state) {
+            Err(EngineError::Running) => std::thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
+    lock(state)
 }
 
 /// A writer's secrets and where they belong.
@@ -96,5 +114,24 @@ impl WriterFile {
                 index: KeyPair::parse(&doc.index_identity)?,
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_waits_for_what_is_over_soon() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        assert!(matches!(lock(folder.path()), Err(EngineError::Running)));
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| lock_soon(folder.path()).map(drop));
+            std::thread::sleep(3 * PAUSE);
+            assert!(!waits.is_finished(), "it waits as long as somebody holds it");
+            drop(held);
+            waits.join().unwrap().unwrap();
+        });
     }
 }

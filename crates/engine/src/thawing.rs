@@ -506,7 +506,7 @@ impl Engine {
     /// Asks for nothing more.
     pub fn cancel_thaw(&self, id: i64) -> Result<Cancelled, EngineError> {
         // Not beside a step that is asking just now.
-        let _lock = secrets::lock(&self.settings.state_dir())?;
+        let _lock = secrets::lock_soon(&self.settings.state_dir())?;
         let (catalog, prices) = (Catalog::open(&self.catalog_path())?, self.price_map()?);
         let executor = Executor::new(&catalog, &[], &prices, self.thaw_settings());
         Ok(executor.cancel(ThawId(id), self.clock.now())?)
@@ -522,7 +522,7 @@ impl Engine {
     /// Hurries: `confirmed` is what was quoted.
     pub fn upgrade_thaw(&self, id: i64, tier: Tier, confirmed: Money) -> Result<Progress, EngineError> {
         let repo = self.repository()?;
-        let _lock = secrets::lock(&self.settings.state_dir())?;
+        let _lock = secrets::lock_soon(&self.settings.state_dir())?;
         let (catalog, prices) = (Catalog::open(&self.catalog_path())?, self.price_map()?);
         let stores: Vec<&dyn Store> = repo.reached.stores.iter().map(|s| &**s).collect();
         let executor = Executor::new(&catalog, &stores, &prices, self.thaw_settings());
