@@ -131,6 +131,30 @@ fn a_catalog_of_an_older_version_gets_the_new_tables_and_keeps_its_rows() {
 }
 
 #[test]
+fn what_version_6_called_stale_is_stale_in_version_7_too() {
+    let spans = [crate::photographs::TABLES, crate::thaws::SPANS].concat();
+    for (number, newest) in [(5, crate::photographs::TABLES), (6, &*spans)] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.sqlite");
+        let conn = rusqlite::Connection::open(&path).unwrap();
+        let has = [TABLES, TABLES_2, TABLES_3, TABLES_4, crate::scrubs::TABLES, newest].concat();
+        conn.execute_batch(&format!("BEGIN; {has} PRAGMA user_version = {number}; COMMIT;")).unwrap();
+        let row = "INSERT INTO files (dir, name, stat, packs, entry) VALUES (3, CAST('a.CR3' AS BLOB), x'', x'', x'')";
+        conn.execute(row, []).unwrap();
+        drop(conn);
+        let catalog = Catalog::open(&path).unwrap();
+        assert_eq!(catalog.stale_files(DirId(3)).unwrap(), [Name::from("a.CR3")], "by the trigger of version {number}");
+        let (name, stat, packs) = (Name::from("b.CR3"), Stat::default(), PackSet::default());
+        catalog.put_files(&[(DirId(3), FileRow { name, stat, entry: b"{}".to_vec(), packs })]).unwrap();
+        assert_eq!(catalog.stale_files(DirId(3)).unwrap(), [Name::from("a.CR3"), Name::from("b.CR3")]);
+        catalog.close().unwrap();
+        let fresh = folder.path().join("fresh.sqlite");
+        Catalog::create(&fresh).unwrap().close().unwrap();
+        assert_eq!(tables(&path), tables(&fresh), "from version {number}");
+    }
+}
+
+#[test]
 fn a_thaw_of_version_4_wants_its_packs_whole() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("old.sqlite");
