@@ -10,8 +10,7 @@ use crate::{FEATURES, FORMAT, FormatError};
 /// Serialises. Structs declare their fields in alphabetical order, so that what
 /// comes out is canonical; a test holds every document type to it.
 pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, FormatError> {
-    // An entry fits: most of what is written are entries.
-    let mut out = Vec::with_capacity(512);
+    let mut out = Vec::new();
     append(&mut out, value)?;
     Ok(out)
 }

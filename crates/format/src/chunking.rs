@@ -70,6 +70,11 @@ impl Cutter {
         }
     }
 
+    /// Shortest chunk but the last of a file: what is no longer is never cut.
+    pub fn min(&self) -> usize {
+        self.min
+    }
+
     /// Longest chunk: what [`Cutter::cut`] has to see unless the file ends before.
     pub fn max(&self) -> usize {
         self.max

@@ -97,7 +97,7 @@ impl<'k> PageBuilder<'k> {
     where
         E: From<FormatError>,
     {
-        self.encoded(entry.name.as_bytes(), &canon::to_bytes(entry)?, store)
+        self.encoded(entry.name.as_bytes(), &entry.to_json()?, store)
     }
 
     /// Adds an entry that is JSON already.
@@ -127,28 +127,14 @@ impl<'k> PageBuilder<'k> {
         may_end: bool,
         store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
     ) -> Result<(), E> {
-        if self.split {
-            return self.push_split(json, may_end, store);
-        }
-        self.items.push(json, may_end);
-        if self.items.ends.len() > PAGE_ITEMS_MAX {
-            self.split = true;
-            for (json, may_end) in std::mem::take(&mut self.items).iter() {
-                self.push_split(json, may_end, store)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn push_split<E>(
-        &mut self,
-        json: &[u8],
-        may_end: bool,
-        store: &mut impl FnMut(Vec<u8>) -> Result<ChunkId, E>,
-    ) -> Result<(), E> {
         self.items.push(json, may_end);
         let len = self.items.ends.len();
-        if (len >= PAGE_ITEMS_MIN && may_end) || len == PAGE_ITEMS_MAX {
+        if !self.split && len > PAGE_ITEMS_MAX {
+            self.split = true;
+            for (json, may_end) in std::mem::take(&mut self.items).iter() {
+                self.push(json, may_end, store)?;
+            }
+        } else if self.split && ((len >= PAGE_ITEMS_MIN && may_end) || len == PAGE_ITEMS_MAX) {
             let id = store(self.page())?;
             self.parts.push(id);
         }

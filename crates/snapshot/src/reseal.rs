@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use darkslide_catalog::{Catalog, Trusted};
-use darkslide_format::canon;
 use darkslide_format::chunking::Cutter;
 use darkslide_format::config::Config;
 use darkslide_format::frame;
@@ -318,7 +317,7 @@ impl Sealing<'_> {
         // As it was: its recipe, in case that was in the lost pack.
         if source.entry.hash == Some(hash) && source.entry.database.is_none() {
             let entry = Entry { chunks: Some(chunks), list: None, ..source.entry.clone() };
-            self.open_writer(kind)?.recipe(&source.path, &canon::to_bytes(&entry)?)?;
+            self.open_writer(kind)?.recipe(&source.path, &entry.to_json()?)?;
         }
         Ok(Ok(()))
     }

@@ -15,7 +15,7 @@ use crate::facts;
 use crate::listing::{Item, What};
 use crate::store_file::is_stable;
 
-/// Files above this fill a vector unit by themselves. Below it none is ever cut.
+/// Files above this fill a vector unit by themselves.
 const SMALL_MAX: u64 = 16 << 10;
 /// Files that are read ahead: more fill the lanes no better, and each stays open.
 const FILES_MAX: usize = 64;
@@ -37,8 +37,9 @@ pub struct Small {
 }
 
 /// Small files that were read and are not stored yet, in the order of the folder.
-#[derive(Default)]
 pub struct Ahead {
+    /// Files up to this are small.
+    longest: u64,
     many: Many,
     /// As many as ever were in use, of which so many are.
     bytes: Vec<u8>,
@@ -49,6 +50,12 @@ pub struct Ahead {
 }
 
 impl Ahead {
+    /// Where files of up to `uncut` bytes are never cut.
+    pub fn new(uncut: usize) -> Self {
+        let longest = SMALL_MAX.min(uncut as u64);
+        Self { longest, many: Many::default(), bytes: Vec::new(), used: 0, files: VecDeque::new(), end: 0 }
+    }
+
     /// Another folder begins.
     pub fn begin(&mut self) {
         self.files.clear();
@@ -64,7 +71,8 @@ impl Ahead {
         self.files.clear();
         self.used = 0;
         self.end = at;
-        for item in items[at..].iter().take_while(|item| is_small(item)).take(FILES_MAX) {
+        let longest = self.longest;
+        for item in items[at..].iter().take_while(|item| is_small(item, longest)).take(FILES_MAX) {
             if self.used + item.stat.size as usize > BYTES_MAX {
                 break;
             }
@@ -107,9 +115,9 @@ impl Ahead {
 }
 
 /// True for a file that needs no more than to be read: one name, no holes, some bytes.
-fn is_small(item: &Item) -> bool {
+fn is_small(item: &Item, longest: u64) -> bool {
     let Stat { size, links, .. } = item.stat;
-    item.what == What::File && links == 1 && (1..=SMALL_MAX).contains(&size) && item.blocks * 512 >= size
+    item.what == What::File && links == 1 && (1..=longest).contains(&size) && item.blocks * 512 >= size
 }
 
 #[cfg(test)]
@@ -127,8 +135,8 @@ mod tests {
     }
 
     /// What is taken, file by file.
-    fn taken(folder: &Path, items: &[Item]) -> Vec<(String, Vec<u8>)> {
-        let (key, mut ahead, mut out) = (IdKey::new([1; 32]), Ahead::default(), Vec::new());
+    fn taken(folder: &Path, items: &[Item], uncut: usize) -> Vec<(String, Vec<u8>)> {
+        let (key, mut ahead, mut out) = (IdKey::new([1; 32]), Ahead::new(uncut), Vec::new());
         ahead.begin();
         for (at, item) in items.iter().enumerate() {
             ahead.read(items, at, &key, |item| facts::open(&folder.join(item.name.to_string())));
@@ -158,7 +166,10 @@ mod tests {
         fs::hard_link(at.join("080a.xmp"), at.join("080b.xmp")).unwrap();
         std::os::unix::fs::symlink("001.xmp", at.join("090a.xmp")).unwrap();
         fs::File::create(at.join("100a.xmp")).unwrap().set_len(9000).unwrap();
-        assert_eq!(taken(at, &items(at)), wanted);
+        assert_eq!(taken(at, &items(at), 1 << 20), wanted);
+        // What this repository may cut is cut.
+        wanted.retain(|(_, bytes)| bytes.len() <= 8001);
+        assert_eq!(taken(at, &items(at), 8001), wanted);
     }
 
     #[test]
@@ -170,7 +181,7 @@ mod tests {
         fs::write(at.join("b"), b"longer than before").unwrap();
         fs::remove_file(at.join("c")).unwrap();
         fs::write(at.join("d"), b"short").unwrap();
-        let names: Vec<String> = taken(at, &items).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> = taken(at, &items, 1 << 20).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["a", "e"]);
     }
 }

@@ -107,6 +107,11 @@ impl<'r> FileStore<'r> {
         Self { cutter, db_chunk, key, space: read::space(cutter) }
     }
 
+    /// Files of up to so many bytes are one chunk.
+    pub fn uncut(&self) -> usize {
+        self.cutter.min()
+    }
+
     /// The read buffer, for other uses between files.
     pub fn space(&mut self) -> &mut Space {
         &mut self.space

@@ -110,8 +110,8 @@ impl<'r> Visitor<'r> {
             context: begin.context,
             catalog: begin.catalog,
             packer: begin.packer,
+            small: Ahead::new(begin.files.uncut()),
             files: begin.files,
-            small: Ahead::default(),
             accounts: Accounts::read(Path::new("/etc")),
             warm_below: begin.warm_below,
             db_chunk: begin.db_chunk,
@@ -421,10 +421,10 @@ impl<'r> Visitor<'r> {
             None => row.page,
         };
         entry.tree = page;
-        let json = canon::to_bytes(&entry)?;
+        let json = entry.to_json()?;
         let changed = row.entry.as_deref() != Some(&json);
         if !path.is_empty() && (self.strict || (changed && !same_but_tree(row.entry.as_deref(), &bare))) {
-            let at = self.packer.recipe(PackKind::Warm, path, &canon::to_bytes(&bare)?)?;
+            let at = self.packer.recipe(PackKind::Warm, path, &bare.to_json()?)?;
             // With its pages' packs, or beside those of before.
             match &mut refs {
                 Some(refs) => refs.push(at),

@@ -33,19 +33,15 @@ impl Name {
 
     /// This path with one more component.
     pub fn join(&self, component: &Name) -> Name {
-        if self.0.is_empty() {
-            return component.clone();
-        }
-        let mut path = Vec::with_capacity(self.0.len() + 1 + component.0.len());
-        path.extend_from_slice(&self.0);
-        path.push(b'/');
-        path.extend_from_slice(&component.0);
-        Name(path)
+        let mut path = Name(Vec::with_capacity(self.0.len() + 1 + component.0.len()));
+        self.join_into(component, &mut path);
+        path
     }
 
     /// The same, in memory that is there.
     pub fn join_into(&self, component: &Name, path: &mut Name) {
-        path.0.clone_from(&self.0);
+        path.0.clear();
+        path.0.extend_from_slice(&self.0);
         if !path.0.is_empty() {
             path.0.push(b'/');
         }

@@ -90,7 +90,15 @@ fn what_costs_more_than_was_confirmed_stops_until_somebody_confirms_it() {
     assert!(stopped(&asked)["why"].is_null());
     let again = asked.get(&format!("/thaws/{id}/packs?step=asked"));
     assert!(again["count"].as_u64() > Some(0), "{again}");
+    // While a step is under way, which holds this.
+    let step = std::fs::File::create(world.engine().settings().state_dir().join("lock")).unwrap();
+    step.lock().unwrap();
+    let ends = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(500));
+        drop(step);
+    });
     let said = asked.press(&format!("/thaws/{id}/cancel"));
+    ends.join().unwrap();
     assert!(said["text"].as_str().unwrap().contains("paid"), "{said}");
     assert_eq!(asked.get("/thaws")[0]["state"], "cancelled");
 }
