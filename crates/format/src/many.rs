@@ -1,5 +1,5 @@
 //! BLAKE3 of many small inputs at once. Each by itself fills only as many lanes of a vector unit
-//! as it has chunks of 1 KiB; together they fill all of them, at two thirds of the cost.
+//! as it has chunks of 1 KiB; together they fill all of them, at half of the cost.
 
 use blake3::platform::{Platform, le_bytes_from_words_32, words_from_le_bytes_32};
 use blake3::{BLOCK_LEN, CHUNK_LEN, IncrementCounter};
@@ -18,6 +18,8 @@ const CHUNK_END: u8 = 1 << 1;
 const PARENT: u8 = 1 << 2;
 const ROOT: u8 = 1 << 3;
 const KEYED_HASH: u8 = 1 << 4;
+/// Lanes of the widest vector.
+const LANES: usize = 16;
 
 /// Hashes inputs together; keeps its working memory.
 pub struct Many {
@@ -34,6 +36,28 @@ pub struct Many {
 struct Tree {
     start: usize,
     nodes: usize,
+}
+
+/// An input's last chunk, which is not whole.
+struct Tail<'i> {
+    /// It. Empty only where the input is.
+    chunk: &'i [u8],
+    /// Its place among the input's chunks.
+    counter: u64,
+    /// Where its node goes.
+    goes: Goes,
+    /// The chaining value so far, and the bytes that are in it.
+    words: [u32; 8],
+    done: usize,
+}
+
+/// Where a tail's node goes.
+#[derive(Clone, Copy)]
+enum Goes {
+    /// Among the nodes.
+    Node(usize),
+    /// Nowhere: it is all of this input.
+    Root(usize),
 }
 
 /// With or without a key.
@@ -67,57 +91,112 @@ impl Many {
         };
         self.nodes.clear();
         self.trees.clear();
+        let mut tails = Vec::with_capacity(inputs.len());
         for (n, input) in inputs.iter().enumerate() {
+            let start = self.nodes.len();
             // One chunk is its own root, which is another computation.
-            let nodes = if input.len() <= CHUNK_LEN { 0 } else { input.len().div_ceil(CHUNK_LEN) };
-            match key {
-                _ if nodes > 0 => {}
-                Some(key) => give(n, *blake3::keyed_hash(key, input).as_bytes()),
-                None => give(n, *blake3::hash(input).as_bytes()),
+            let (nodes, whole) = match input.len() > CHUNK_LEN {
+                true => (input.len().div_ceil(CHUNK_LEN), input.len() / CHUNK_LEN),
+                false => (0, 0),
+            };
+            let chunk = &input[whole * CHUNK_LEN..];
+            let goes = if nodes == 0 { Goes::Root(n) } else { Goes::Node(start + whole) };
+            if nodes == 0 || !chunk.is_empty() {
+                tails.push(Tail { chunk, counter: whole as u64, goes, words: mode.words, done: 0 });
             }
-            self.trees.push(Tree { start: self.nodes.len(), nodes });
-            self.nodes.resize(self.nodes.len() + nodes, Hash::default());
+            self.trees.push(Tree { start, nodes });
+            self.nodes.resize(start + nodes, Hash::default());
         }
         self.leaves(inputs, mode);
+        tails.sort_unstable_by_key(|tail| tail.counter);
+        self.heads::<{ 12 * BLOCK_LEN }>(&mut tails, mode);
+        self.heads::<{ 8 * BLOCK_LEN }>(&mut tails, mode);
+        self.heads::<{ 4 * BLOCK_LEN }>(&mut tails, mode);
+        for tail in tails {
+            let node = self.rest(&tail, mode);
+            match tail.goes {
+                Goes::Root(n) => give(n, node),
+                Goes::Node(place) => self.nodes[place] = node,
+            }
+        }
         while self.trees.iter().any(|t| t.nodes > 1) {
             self.parents(mode, &mut give);
         }
     }
 
-    /// The nodes of the inputs' chunks: all first ones, all second ones, and so on. Last ones that are not
-    /// whole differ in length and place, and have a lane for themselves.
+    /// The nodes of the inputs' whole chunks: all first ones, all second ones, and so on.
     fn leaves(&mut self, inputs: &[&[u8]], mode: Mode) {
         let most = self.trees.iter().map(|t| t.nodes).max().unwrap_or(0);
-        let mut lanes: Vec<&[u8; CHUNK_LEN]> = Vec::with_capacity(inputs.len());
+        let mut lanes: Vec<&[u8; CHUNK_LEN]> = Vec::with_capacity(inputs.len() + LANES);
         for at in 0..most {
             lanes.clear();
             self.places.clear();
             for (input, tree) in inputs.iter().zip(&self.trees).filter(|(_, tree)| at < tree.nodes) {
-                let rest = &input[at * CHUNK_LEN..];
-                match rest.first_chunk() {
-                    Some(whole) => {
-                        lanes.push(whole);
-                        self.places.push(tree.start + at);
-                    }
-                    None => self.nodes[tree.start + at] = last(self.platform, rest, at as u64, mode),
+                if let Some(whole) = input[at * CHUNK_LEN..].first_chunk() {
+                    lanes.push(whole);
+                    self.places.push(tree.start + at);
                 }
             }
-            self.out.resize(lanes.len() * 32, 0);
-            let (counter, still) = (at as u64, IncrementCounter::No);
-            self.platform.hash_many(
-                &lanes,
-                &mode.words,
-                counter,
-                still,
-                mode.flags,
-                CHUNK_START,
-                CHUNK_END,
-                &mut self.out,
-            );
+            self.hash(&mut lanes, at as u64, IncrementCounter::No, mode, CHUNK_END);
             for (node, place) in self.out.as_chunks().0.iter().zip(&self.places) {
                 self.nodes[*place] = *node;
             }
         }
+    }
+
+    /// Chunks, or their first blocks, together; what comes of each is in `out`, and of some more after them.
+    fn hash<const N: usize>(
+        &mut self,
+        lanes: &mut Vec<&[u8; N]>,
+        counter: u64,
+        counts: IncrementCounter,
+        mode: Mode,
+        flags_end: u8,
+    ) {
+        let Some(last) = lanes.last().copied() else { return };
+        // Those that fill no vector are hashed by halves of one: rather something in vain than several turns.
+        let over = lanes.len() % LANES;
+        lanes.resize(lanes.len() - over + if over == 0 { 0 } else { over.next_power_of_two() }, last);
+        self.out.resize(lanes.len() * 32, 0);
+        self.platform.hash_many(lanes, &mode.words, counter, counts, mode.flags, CHUNK_START, flags_end, &mut self.out);
+    }
+
+    /// The first `N` bytes of the tails that have more. Tails differ in length and in place, of which one turn can
+    /// take several only where they are the same or follow each other.
+    fn heads<const N: usize>(&mut self, tails: &mut [Tail<'_>], mode: Mode) {
+        let mut todo: Vec<usize> =
+            (0..tails.len()).filter(|n| tails[*n].done == 0 && tails[*n].chunk.len() > N).collect();
+        while todo.len() > 1 {
+            let (turn, counts) = turn(&todo, tails);
+            let lane = |n: &usize| tails[*n].chunk.first_chunk::<N>();
+            let Some(first) = turn.iter().flatten().next() else { return };
+            let counter = tails[*first].counter;
+            // A place without a tail is hashed in vain.
+            let mut lanes: Vec<&[u8; N]> =
+                turn.iter().filter_map(|n| n.as_ref().or(Some(first)).and_then(lane)).collect();
+            self.hash(&mut lanes, counter, counts, mode, 0);
+            for (node, n) in self.out.as_chunks().0.iter().zip(&turn) {
+                let Some(n) = n else { continue };
+                (tails[*n].words, tails[*n].done) = (words_from_le_bytes_32(node), N);
+            }
+            todo.retain(|n| tails[*n].done == 0);
+        }
+    }
+
+    /// The node of a tail: its blocks that are left.
+    fn rest(&self, tail: &Tail<'_>, mode: Mode) -> Hash {
+        let (mut words, mut rest) = (tail.words, &tail.chunk[tail.done..]);
+        let mut start = if tail.done == 0 { CHUNK_START } else { 0 };
+        while let Some((block, after)) = rest.split_first_chunk().filter(|(_, after)| !after.is_empty()) {
+            self.platform.compress_in_place(&mut words, block, BLOCK_LEN as u8, tail.counter, mode.flags | start);
+            (rest, start) = (after, 0);
+        }
+        let mut block = [0; BLOCK_LEN];
+        block[..rest.len()].copy_from_slice(rest);
+        let root = if matches!(tail.goes, Goes::Root(_)) { ROOT } else { 0 };
+        let flags = mode.flags | start | CHUNK_END | root;
+        self.platform.compress_in_place(&mut words, &block, rest.len() as u8, tail.counter, flags);
+        le_bytes_from_words_32(&words)
     }
 
     /// Joins two neighbours each; one that is left over waits for the next round. Where there are
@@ -152,18 +231,23 @@ impl Many {
     }
 }
 
-/// The node of an input's last chunk, which is not whole.
-fn last(platform: Platform, chunk: &[u8], counter: u64, mode: Mode) -> Hash {
-    let mut words = mode.words;
-    let count = chunk.len().div_ceil(BLOCK_LEN);
-    for (n, piece) in chunk.chunks(BLOCK_LEN).enumerate() {
-        let mut block = [0; BLOCK_LEN];
-        block[..piece.len()].copy_from_slice(piece);
-        let start = if n == 0 { CHUNK_START } else { 0 };
-        let end = if n + 1 == count { CHUNK_END } else { 0 };
-        platform.compress_in_place(&mut words, &block, piece.len() as u8, counter, mode.flags | start | end);
+/// Which of the tails `todo`, which are sorted by their counters, to take in one turn: those of one counter, or one
+/// each of counters that follow each other. Whichever way takes fewer turns for all of them.
+fn turn(todo: &[usize], tails: &[Tail<'_>]) -> (Vec<Option<usize>>, IncrementCounter) {
+    let counter = |n: &usize| tails[*n].counter;
+    let groups = || todo.chunk_by(|a, b| counter(a) == counter(b));
+    let most = groups().map(<[usize]>::len).max().unwrap_or(0);
+    let longest = groups().max_by_key(|group| group.len()).unwrap_or_default();
+    if groups().count() <= most {
+        return (longest.iter().copied().map(Some).collect(), IncrementCounter::No);
     }
-    le_bytes_from_words_32(&words)
+    let mut turn = Vec::new();
+    for first in groups().filter_map(<[usize]>::first) {
+        let place = (counter(first) - counter(&todo[0])) as usize;
+        turn.resize(place, None);
+        turn.push(Some(*first));
+    }
+    (turn, IncrementCounter::Yes)
 }
 
 #[cfg(test)]

@@ -48,6 +48,12 @@ impl Name {
         path.0.extend_from_slice(&component.0);
     }
 
+    /// Other bytes, in memory that is there.
+    pub fn assign(&mut self, bytes: &[u8]) {
+        self.0.clear();
+        self.0.extend_from_slice(bytes);
+    }
+
     /// The last component.
     pub fn file_name(&self) -> &[u8] {
         self.0.rsplit(|b| *b == b'/').next().unwrap_or(&self.0)
@@ -55,9 +61,10 @@ impl Name {
 
     /// The lower-cased extension without the dot, or nothing.
     pub fn extension(&self) -> Option<String> {
-        let name = self.file_name();
-        let dot = name.iter().rposition(|b| *b == b'.').filter(|at| *at > 0)?;
-        Some(String::from_utf8_lossy(&name[dot + 1..]).to_ascii_lowercase())
+        let dot = self.0.iter().rposition(|b| matches!(b, b'.' | b'/')).filter(|at| self.0[*at] == b'.')?;
+        // A name that begins with its dot has none.
+        let begins = dot == 0 || self.0[dot - 1] == b'/';
+        (!begins).then(|| String::from_utf8_lossy(&self.0[dot + 1..]).to_ascii_lowercase())
     }
 }
 
@@ -230,6 +237,9 @@ mod tests {
         assert!(!Name::from("..").is_component() && !Name::from("a/b").is_component());
         assert_eq!(Name::from("x/IMG_1.CR3").extension().as_deref(), Some("cr3"));
         assert_eq!(Name::from(".hidden").extension(), None);
+        assert_eq!(Name::from("2024.06/.hidden").extension(), None);
+        assert_eq!(Name::from("2024.06/IMG_1").extension(), None);
+        assert_eq!(Name::from("..").extension().as_deref(), Some(""));
     }
 
     proptest! {
