@@ -115,6 +115,11 @@ impl PackSet {
     /// As bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
+        self.encode_to(&mut out);
+        out
+    }
+
+    fn encode_to(&self, out: &mut Vec<u8>) {
         let mut last = 0;
         for PackId(id) in &self.0 {
             let mut n = (id - last) as u64;
@@ -125,7 +130,6 @@ impl PackSet {
             }
             out.push(n as u8);
         }
-        out
     }
 
     /// Adds the packs of an encoded set.
@@ -148,12 +152,15 @@ const FILE: usize = 5;
 
 /// Inserts files by a statement that takes as many; how many were not there.
 fn insert(statement: &mut Statement<'_>, rows: &[(DirId, FileRow)]) -> Result<usize, CatalogError> {
+    let mut packs = Vec::new();
     for (n, (dir, row)) in rows.iter().enumerate() {
         let at = n * FILE + 1;
+        packs.clear();
+        row.packs.encode_to(&mut packs);
         statement.raw_bind_parameter(at, dir.0)?;
         statement.raw_bind_parameter(at + 1, row.name.as_bytes())?;
         statement.raw_bind_parameter(at + 2, row.stat.encode().as_slice())?;
-        statement.raw_bind_parameter(at + 3, row.packs.encode())?;
+        statement.raw_bind_parameter(at + 3, packs.as_slice())?;
         statement.raw_bind_parameter(at + 4, row.entry.as_slice())?;
     }
     Ok(statement.raw_execute()?)
@@ -161,7 +168,9 @@ fn insert(statement: &mut Statement<'_>, rows: &[(DirId, FileRow)]) -> Result<us
 
 impl FromIterator<PackId> for PackSet {
     fn from_iter<I: IntoIterator<Item = PackId>>(all: I) -> Self {
-        Self(all.into_iter().collect())
+        let mut set = Self::default();
+        all.into_iter().for_each(|pack| set.insert(pack));
+        set
     }
 }
 

@@ -205,8 +205,12 @@ impl Catalog {
 
     /// Records chunks of packs, given by kind and pack; in the order of the table,
     /// so that each of its pages is touched once.
-    pub fn add_chunks(&self, chunks: &mut [(i64, PackId, ChunkFacts)]) -> Result<(), CatalogError> {
-        chunks.sort_unstable_by_key(|(kind, pack, c)| (*kind, c.id, *pack));
+    pub fn add_chunks(&self, chunks: &[(i64, PackId, ChunkFacts)]) -> Result<(), CatalogError> {
+        // The first bytes of ids, which are hashes, put them in order, all but a few.
+        let first = |c: &ChunkFacts| c.id.as_bytes().first_chunk().map(|first| u64::from_be_bytes(*first));
+        let mut sorted: Vec<_> = chunks.iter().map(|chunk| ((chunk.0, first(&chunk.2)), chunk)).collect();
+        sorted.sort_unstable_by_key(|(order, _)| *order);
+        let chunks: Vec<_> = sorted.into_iter().map(|(_, chunk)| chunk).collect();
         let into = "INSERT OR IGNORE INTO chunks (kind, id, pack, off, len, plain, base) VALUES";
         let mut one = self.conn.prepare_cached(&bulk::statement(into, CHUNK, 1))?;
         let mut several = self.conn.prepare_cached(&bulk::statement(into, CHUNK, bulk::ROWS))?;
@@ -424,7 +428,7 @@ pub enum Trusted {
 const CHUNK: usize = 7;
 
 /// Inserts chunks by a statement that takes as many.
-fn insert(statement: &mut Statement<'_>, rows: &[(i64, PackId, ChunkFacts)]) -> Result<(), CatalogError> {
+fn insert(statement: &mut Statement<'_>, rows: &[&(i64, PackId, ChunkFacts)]) -> Result<(), CatalogError> {
     for (n, (kind, pack, c)) in rows.iter().enumerate() {
         let at = n * CHUNK + 1;
         statement.raw_bind_parameter(at, kind)?;

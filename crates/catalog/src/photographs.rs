@@ -193,21 +193,35 @@ impl Catalog {
 
     /// Names of a folder's files that changed or are gone, sorted.
     pub fn stale_files(&self, dir: DirId) -> Result<Vec<Name>, CatalogError> {
-        let names = |sql: &str| -> Result<Vec<Name>, CatalogError> {
-            let mut query = self.conn.prepare_cached(sql)?;
-            let rows = query.query_map([dir.0], |row| row.get::<_, Vec<u8>>(0).map(Name::new))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        };
-        let mut stale = names("SELECT name FROM stale_files WHERE dir = ?1 ORDER BY name")?;
-        // An empty name, which comes first, says it of all.
-        if stale.first().is_some_and(Name::is_empty) {
-            let all = names("SELECT name FROM files WHERE dir = ?1 ORDER BY name")?;
-            let gone = std::mem::replace(&mut stale, all);
-            stale.extend(gone.into_iter().skip(1));
-            stale.sort_unstable();
-            stale.dedup();
-        }
+        let mut stale = Vec::new();
+        self.any_stale(dir, &mut |name| {
+            stale.push(name.clone());
+            false
+        })?;
+        stale.sort_unstable();
+        stale.dedup();
         Ok(stale)
+    }
+
+    /// Whether `is_it` says yes of any of them, which come unsorted, and some twice.
+    pub fn any_stale(&self, dir: DirId, is_it: &mut dyn FnMut(&Name) -> bool) -> Result<bool, CatalogError> {
+        let (mut name, mut all) = (Name::default(), false);
+        let mut any = |sql: &str, all: &mut bool| -> Result<bool, CatalogError> {
+            let mut query = self.conn.prepare_cached(sql)?;
+            let mut rows = query.query([dir.0])?;
+            while let Some(row) = rows.next()? {
+                name.assign(row.get_ref(0)?.as_bytes().map_err(|_| CatalogError::BrokenRow { what: "a name" })?);
+                // An empty name says it of all.
+                if name.is_empty() {
+                    *all = true;
+                } else if is_it(&name) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        let found = any("SELECT name FROM stale_files WHERE dir = ?1", &mut all)?;
+        Ok(found || (all && any("SELECT name FROM files WHERE dir = ?1", &mut false)?))
     }
 
     /// The folder's photographs are made into rows. Call it in the transaction that made them.

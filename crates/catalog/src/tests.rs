@@ -61,7 +61,7 @@ fn a_chunk_may_have_several_places_and_only_good_ones_count() {
     let (_folder, catalog) = catalog();
     let a = catalog.add_pack(&facts("packs/a"), None, Trusted::Yes).unwrap().id;
     let b = catalog.add_pack(&facts("packs/b"), None, Trusted::No).unwrap().id;
-    catalog.add_chunks(&mut [(0, a, chunk(2)), (0, b, chunk(1)), (0, a, chunk(1))]).unwrap();
+    catalog.add_chunks(&[(0, a, chunk(2)), (0, b, chunk(1)), (0, a, chunk(1))]).unwrap();
     assert!(!catalog.add_pack(&facts("packs/a"), None, Trusted::Yes).unwrap().is_new);
     let id = ChunkId::new([1; 32]);
     assert_eq!(catalog.locations(0, id, Trusted::No).unwrap().len(), 2);

@@ -95,7 +95,7 @@ fn take(catalog: &Catalog, id: ObjectId, segment: &Segment, trusted: Trusted) ->
             }
             rows.push(added.id);
         }
-        catalog.add_chunks(&mut chunks)?;
+        catalog.add_chunks(&chunks)?;
         catalog.add_segment(id, segment.writer, trusted, &rows)?;
         if trusted == Trusted::Yes {
             segment.supersedes.iter().try_for_each(|old| supersede(catalog, *old))?;

@@ -1,7 +1,7 @@
 //! Canonical JSON, and the facts that every document carries.
 
 use base64::Engine as _;
-use darkslide_words::RepositoryId;
+use darkslide_words::{Name, RepositoryId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -20,7 +20,22 @@ pub fn append<T: Serialize>(out: &mut Vec<u8>, value: &T) -> Result<(), FormatEr
     serde_json::to_writer(out, value).map_err(|e| FormatError::Failed { what: "writing JSON", detail: e.to_string() })
 }
 
+/// Adds a name. Most need no escapes.
+pub(crate) fn name(out: &mut Vec<u8>, name: &Name) -> Result<(), FormatError> {
+    let text = name.as_bytes();
+    // All bytes are looked at, since that goes by many at once.
+    let plain = |byte: u8| (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\');
+    if !text.iter().fold(true, |all, byte| all & plain(*byte)) {
+        return append(out, name);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text);
+    out.push(b'"');
+    Ok(())
+}
+
 /// Begins a field of an object that is written by hand, whose keys come sorted.
+#[inline]
 pub(crate) fn key(out: &mut Vec<u8>, key: &str) {
     if out.last() != Some(&b'{') {
         out.push(b',');
@@ -30,15 +45,28 @@ pub(crate) fn key(out: &mut Vec<u8>, key: &str) {
     out.extend_from_slice(b"\":");
 }
 
-/// A field of it.
-pub(crate) fn field<T: Serialize>(out: &mut Vec<u8>, name: &str, value: &T) -> Result<(), FormatError> {
+/// A field of it that is a number, or one as text.
+pub(crate) fn number(out: &mut Vec<u8>, name: &str, quote: &str, number: impl itoa::Integer) {
     key(out, name);
-    append(out, value)
+    out.extend_from_slice(quote.as_bytes());
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    out.extend_from_slice(quote.as_bytes());
+}
+
+/// A field of it that is a word: of letters alone.
+#[inline]
+pub(crate) fn word(out: &mut Vec<u8>, name: &str, word: &str) {
+    key(out, name);
+    out.push(b'"');
+    out.extend_from_slice(word.as_bytes());
+    out.push(b'"');
 }
 
 /// A field of it that is left out where there is nothing.
 pub(crate) fn optional<T: Serialize>(out: &mut Vec<u8>, name: &str, value: &Option<T>) -> Result<(), FormatError> {
-    value.as_ref().map_or(Ok(()), |value| field(out, name, value))
+    let Some(value) = value else { return Ok(()) };
+    key(out, name);
+    append(out, value)
 }
 
 /// Parses; `what` names the document in errors.

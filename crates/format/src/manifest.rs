@@ -193,7 +193,7 @@ pub(crate) fn put_recipe(recipes: &mut Vec<u8>, path: &Name, entry: &[u8]) -> Re
     recipes.extend_from_slice(b"{\"entry\":");
     recipes.extend_from_slice(entry);
     recipes.extend_from_slice(b",\"path\":");
-    canon::append(recipes, path)?;
+    canon::name(recipes, path)?;
     recipes.push(b'}');
     Ok(())
 }

@@ -84,6 +84,8 @@ pub struct PackWriter {
     buffer: SealBuffer,
     framer: Framer,
     glue: Vec<u8>,
+    /// The frame of the glue.
+    frame: Vec<u8>,
     part: Option<OpenPart>,
     rows: Vec<ChunkRow>,
     bases: Vec<BaseRow>,
@@ -106,6 +108,7 @@ impl PackWriter {
             head,
             framer: Framer::new()?,
             glue: Vec::new(),
+            frame: Vec::new(),
             part: None,
             rows: Vec::new(),
             bases: Vec::new(),
@@ -163,8 +166,11 @@ impl PackWriter {
         if self.glue.is_empty() {
             return;
         }
-        let buffer = &mut self.buffer;
-        frame::put_sparse(&self.glue, |piece| buffer.append(piece));
+        // Its pieces are short, and the buffer is laid out in segments: rather once for all of them.
+        let frame = &mut self.frame;
+        frame.clear();
+        frame::put_sparse(&self.glue, |piece| frame.extend_from_slice(piece));
+        self.buffer.append(frame);
         self.glue.clear();
     }
 
@@ -216,7 +222,11 @@ impl PackWriter {
         self.flush_glue();
         self.put_frame(id, plain, extension)?;
         self.pad(plain.len() as u64);
-        Ok(())
+        // No part is open that could be taken back. Packs of larger files are left to the threads that seal.
+        match self.kind {
+            PackKind::Cold => Ok(()),
+            PackKind::Warm | PackKind::Trees => self.buffer.settle(),
+        }
     }
 
     /// A delta: `frame` makes chunk `id` of `plain` bytes from its base.

@@ -3,7 +3,8 @@
 //!
 //! A [`SealBuffer`] is laid out like the finished file from the start, with a
 //! gap for each segment's tag, so that sealing needs no second buffer and
-//! hashing sees each segment while it is still in the cache.
+//! hashing sees each segment while it is still in the cache. What is final may be
+//! sealed before the rest is there.
 
 use darkslide_words::ObjectId;
 use ring::hkdf;
@@ -76,7 +77,48 @@ pub struct SealBuffer {
     head: usize,
     len: usize,
     key: StreamKey,
+    passes: Option<Passes>,
 }
+
+/// What is made of each segment in turn: sealed, hashed, summed up.
+struct Passes {
+    cipher: Sealing,
+    id: blake3::Hasher,
+    crc: crc_fast::Digest,
+    /// Bytes of the file that were hashed.
+    hashed: usize,
+    /// Segments that are sealed.
+    segments: usize,
+}
+
+impl Passes {
+    fn new(key: &StreamKey) -> Result<Self, FormatError> {
+        let crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+        Ok(Self { cipher: Sealing::new(&key.0)?, id: blake3::Hasher::new(), crc, hashed: 0, segments: 0 })
+    }
+
+    /// Over the next segment of a file whose payload begins at `head`.
+    fn next(&mut self, file: &mut [u8], head: usize, last: bool) -> Result<(), FormatError> {
+        let from = head + self.segments * STRIDE;
+        let to = (from + STRIDE).min(file.len());
+        let (plain, gap) = file[from..to].split_at_mut(to - from - TAG);
+        let tag = self
+            .cipher
+            .seal(nonce(self.segments as u64, last), plain)
+            .ok_or_else(|| FormatError::Failed { what: "sealing", detail: "the cipher refused".into() })?;
+        gap.copy_from_slice(&tag);
+        self.segments += 1;
+        // In pieces that begin where BLAKE3's own do: others cost it a fifth more.
+        let end = if last { to } else { to - to % SEGMENT };
+        self.id.update(&file[self.hashed..end]);
+        self.crc.update(&file[self.hashed..end]);
+        self.hashed = end;
+        Ok(())
+    }
+}
+
+/// Unsealed bytes of which the first are still in the nearest caches.
+const NEAR: usize = 4 * SEGMENT;
 
 /// A sealed file and its names.
 #[derive(Debug)]
@@ -95,7 +137,7 @@ impl SealBuffer {
         space.truncate(0);
         space.extend(&head.header);
         space.extend(&head.nonce);
-        Self { head: space.len(), bytes: space, len: 0, key }
+        Self { head: space.len(), bytes: space, len: 0, key, passes: None }
     }
 
     /// Plaintext bytes so far.
@@ -126,8 +168,33 @@ impl SealBuffer {
         }
     }
 
-    /// Replaces plaintext that was appended before.
+    /// Plaintext that is sealed already. It is not there to be read or replaced any more: a segment that were
+    /// sealed twice would give away both its versions.
+    fn sealed(&self) -> usize {
+        self.passes.as_ref().map_or(0, |passes| passes.segments * SEGMENT)
+    }
+
+    /// All that was appended is final: seals whole segments that are still in the cache, which spares bringing
+    /// them back. Where more than that waits, it waits for the end.
+    pub fn settle(&mut self) -> Result<(), FormatError> {
+        // The last one is sealed in another way.
+        let whole = self.len.saturating_sub(1) / SEGMENT;
+        if whole * SEGMENT == self.sealed() || self.len - self.sealed() > NEAR {
+            return Ok(());
+        }
+        let passes = match &mut self.passes {
+            Some(passes) => passes,
+            none => none.insert(Passes::new(&self.key)?),
+        };
+        while passes.segments < whole {
+            passes.next(&mut self.bytes, self.head, false)?;
+        }
+        Ok(())
+    }
+
+    /// Replaces plaintext that was appended before, and not settled.
     pub fn overwrite(&mut self, mut offset: usize, mut data: &[u8]) {
+        assert!(offset >= self.sealed(), "sealed bytes are replaced");
         while !data.is_empty() {
             let n = data.len().min(SEGMENT - offset % SEGMENT);
             let at = self.at(offset);
@@ -137,8 +204,9 @@ impl SealBuffer {
         }
     }
 
-    /// A copy of plaintext that was appended before.
+    /// A copy of plaintext that was appended before, and not settled.
     pub fn read(&self, mut offset: usize, len: usize) -> Vec<u8> {
+        assert!(offset >= self.sealed(), "sealed bytes are read");
         let end = offset + len;
         let mut out = Vec::with_capacity(len);
         while offset < end {
@@ -150,8 +218,10 @@ impl SealBuffer {
         out
     }
 
-    /// Forgets all plaintext from `len` on.
+    /// Forgets all plaintext from `len` on, which was not settled.
     pub fn truncate(&mut self, len: usize) {
+        // The tag of what is sealed stands before the first byte after it.
+        assert!(len > self.sealed() || self.sealed() == 0, "sealed bytes are forgotten");
         self.len = self.len.min(len);
         let gaps = self.len.saturating_sub(1) / SEGMENT;
         self.bytes.truncate(self.head + self.len + gaps * TAG);
@@ -160,25 +230,13 @@ impl SealBuffer {
     /// Seals every segment and names the file.
     pub fn finish(mut self) -> Result<Sealed, FormatError> {
         self.bytes.extend(&[0; TAG]);
-        let mut id = blake3::Hasher::new();
-        let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
-        let mut cipher = Sealing::new(&self.key.0)?;
-        let (len, mut hashed) = (self.bytes.len(), 0);
-        let last = (len - self.head).div_ceil(STRIDE) as u64 - 1;
-        for n in 0..=last {
-            let from = self.head + n as usize * STRIDE;
-            let to = (from + STRIDE).min(len);
-            let (plain, gap) = self.bytes[from..to].split_at_mut(to - from - TAG);
-            let tag = cipher
-                .seal(nonce(n, n == last), plain)
-                .ok_or_else(|| FormatError::Failed { what: "sealing", detail: "the cipher refused".into() })?;
-            gap.copy_from_slice(&tag);
-            // In pieces that begin where BLAKE3's own do: others cost it a fifth more.
-            let end = if n == last { len } else { to - to % SEGMENT };
-            id.update(&self.bytes[hashed..end]);
-            crc.update(&self.bytes[hashed..end]);
-            hashed = end;
+        let mut passes = self.passes.take().map_or_else(|| Passes::new(&self.key), Ok)?;
+        let segments = (self.bytes.len() - self.head).div_ceil(STRIDE);
+        while passes.segments < segments {
+            let last = passes.segments + 1 == segments;
+            passes.next(&mut self.bytes, self.head, last)?;
         }
+        let Passes { id, crc, .. } = passes;
         Ok(Sealed { id: ObjectId::new(*id.finalize().as_bytes()), crc64: crc.finalize(), bytes: self.bytes })
     }
 }
@@ -283,6 +341,52 @@ mod tests {
             opener.open_segments(first, opener.last_segment(len).unwrap(), &mut part, &mut out).unwrap();
             assert_eq!(out[at - first as usize * SEGMENT..][..7], *b"abcdefg");
         }
+    }
+
+    /// A file of `data`, appended so many bytes at a time; settled each time, or never.
+    fn sealed(data: &[u8], step: usize, settled: bool) -> Sealed {
+        let mut buffer = SealBuffer::new(&head(), key(), Space::default());
+        for piece in data.chunks(step) {
+            buffer.append(piece);
+            if settled {
+                buffer.settle().unwrap();
+                assert!(buffer.len() - buffer.sealed() <= SEGMENT || step > NEAR - SEGMENT);
+            }
+        }
+        buffer.finish().unwrap()
+    }
+
+    #[test]
+    fn what_is_settled_on_the_way_is_sealed_as_at_the_end() {
+        let data: Vec<u8> = (0..9 * SEGMENT + 7).map(|i| (i * 7 / 3) as u8).collect();
+        for len in [0, 1, SEGMENT, SEGMENT + 1, 5 * SEGMENT, 9 * SEGMENT + 7] {
+            for step in [4099, SEGMENT, SEGMENT + 1, 3 * SEGMENT, 5 * SEGMENT] {
+                let (at_once, on_the_way) = (sealed(&data[..len], step, false), sealed(&data[..len], step, true));
+                assert_eq!(on_the_way.bytes[..], at_once.bytes[..], "{len} by {step}");
+                assert_eq!((on_the_way.id, on_the_way.crc64), (at_once.id, at_once.crc64), "{len} by {step}");
+                assert_eq!(at_once.id, crate::object_id(&at_once.bytes));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_settled_is_neither_read_nor_replaced_nor_forgotten() {
+        let settled = || {
+            let mut buffer = SealBuffer::new(&head(), key(), Space::default());
+            buffer.append(&[1; SEGMENT + 9]);
+            buffer.settle().unwrap();
+            buffer
+        };
+        let refuses = |what: fn(&mut SealBuffer)| {
+            let mut buffer = settled();
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| what(&mut buffer))).is_err()
+        };
+        assert!(refuses(|buffer| buffer.truncate(SEGMENT)));
+        assert!(refuses(|buffer| buffer.overwrite(SEGMENT - 1, b"ab")));
+        assert!(refuses(|buffer| drop(buffer.read(SEGMENT - 1, 2))));
+        assert!(!refuses(|buffer| buffer.truncate(SEGMENT + 1)));
+        assert!(!refuses(|buffer| buffer.overwrite(SEGMENT, b"ab")));
+        assert_eq!(settled().read(SEGMENT, 9), [1; 9]);
     }
 
     #[test]

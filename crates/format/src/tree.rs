@@ -1,5 +1,7 @@
 //! Entries: what a snapshot knows of one name.
 
+use std::sync::Arc;
+
 use darkslide_words::{Bytes, ChunkId, ContentHash, Name, Time};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,16 @@ pub enum EntryKind {
     Dir,
     /// A symbolic link.
     Symlink,
+}
+
+impl EntryKind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Dir => "dir",
+            Self::Symlink => "symlink",
+        }
+    }
 }
 
 /// Whether a file's chunks lie in cold or warm packs.
@@ -63,7 +75,7 @@ pub struct Entry {
     pub gid: u32,
     /// Group name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
+    pub group: Option<Arc<str>>,
     /// A file's content hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<ContentHash>,
@@ -97,7 +109,7 @@ pub struct Entry {
     pub uid: u32,
     /// User name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
+    pub user: Option<Arc<str>>,
     /// Extended attributes, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub xattrs: Vec<Xattr>,
@@ -144,9 +156,13 @@ impl Entry {
             }
             out.push(b']');
         }
-        canon::optional(&mut out, "class", &self.class)?;
+        match self.class {
+            Some(FileClass::Cold) => canon::word(&mut out, "class", "cold"),
+            Some(FileClass::Warm) => canon::word(&mut out, "class", "warm"),
+            None => {}
+        }
         canon::optional(&mut out, "database", &self.database)?;
-        canon::field(&mut out, "gid", &self.gid)?;
+        canon::number(&mut out, "gid", "", self.gid);
         canon::optional(&mut out, "group", &self.group)?;
         if let Some(hash) = &self.hash {
             canon::key(&mut out, "hash");
@@ -155,16 +171,19 @@ impl Entry {
             out.push(b'"');
         }
         canon::optional(&mut out, "holes", &some(&self.holes))?;
-        canon::field(&mut out, "kind", &self.kind)?;
+        canon::word(&mut out, "kind", self.kind.word());
         canon::optional(&mut out, "link", &self.link)?;
         canon::optional(&mut out, "list", &self.list)?;
-        canon::field(&mut out, "mode", &self.mode)?;
-        canon::field(&mut out, "mtime", &self.mtime)?;
-        canon::field(&mut out, "name", &self.name)?;
-        canon::optional(&mut out, "size", &self.size)?;
+        canon::number(&mut out, "mode", "", self.mode);
+        canon::number(&mut out, "mtime", "\"", self.mtime.0);
+        canon::key(&mut out, "name");
+        canon::name(&mut out, &self.name)?;
+        if let Some(size) = self.size {
+            canon::number(&mut out, "size", "\"", size.0);
+        }
         canon::optional(&mut out, "target", &self.target)?;
         canon::optional(&mut out, "tree", &self.tree)?;
-        canon::field(&mut out, "uid", &self.uid)?;
+        canon::number(&mut out, "uid", "", self.uid);
         canon::optional(&mut out, "user", &self.user)?;
         canon::optional(&mut out, "xattrs", &some(&self.xattrs))?;
         out.push(b'}');
@@ -246,7 +265,7 @@ mod tests {
                     class: size.map(|_| if warm { FileClass::Warm } else { FileClass::Cold }),
                     database: warm.then_some(database),
                     gid: uid ^ mode,
-                    group,
+                    group: group.map(Into::into),
                     hash: hash.map(ContentHash::new),
                     holes: holes.into_iter().map(|(off, len)| (Bytes(off), Bytes(len))).collect(),
                     link,
@@ -256,7 +275,7 @@ mod tests {
                     target,
                     tree: id.map(ChunkId::new),
                     uid,
-                    user,
+                    user: user.map(Into::into),
                     xattrs: xattrs.into_iter().map(|(name, value)| Xattr { name, value: B64(value) }).collect(),
                     ..Entry::bare(kind, name, mode)
                 }

@@ -1,11 +1,12 @@
 //! What a snapshot keeps of a file beside its bytes: times, mode, owner, holes,
 //! extended attributes.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use darkslide_catalog::Stat;
 use darkslide_format::canon::B64;
@@ -20,20 +21,20 @@ const SYSTEM_XATTRS: &[&[u8]] = &[b"security.", b"system.", b"trusted."];
 /// Names of users and groups, read once from `/etc`.
 #[derive(Debug, Default)]
 pub struct Accounts {
-    users: HashMap<u32, String>,
-    groups: HashMap<u32, String>,
+    users: BTreeMap<u32, Arc<str>>,
+    groups: BTreeMap<u32, Arc<str>>,
 }
 
 impl Accounts {
     /// Reads `passwd` and `group` below `etc`; missing files mean no names.
     pub fn read(etc: &Path) -> Self {
-        let parse = |file: &str| -> HashMap<u32, String> {
+        let parse = |file: &str| -> BTreeMap<u32, Arc<str>> {
             let text = std::fs::read_to_string(etc.join(file)).unwrap_or_default();
             text.lines()
                 .filter_map(|line| {
                     let mut fields = line.split(':');
                     let name = fields.next()?;
-                    Some((fields.nth(1)?.parse().ok()?, name.to_string()))
+                    Some((fields.nth(1)?.parse().ok()?, name.into()))
                 })
                 .collect()
         };
@@ -67,12 +68,23 @@ pub fn xattrs(path: &Path) -> Vec<Xattr> {
 /// The same of an open file.
 pub fn xattrs_of(file: &File) -> Vec<Xattr> {
     use xattr::FileExt as _;
+    // Most have none but the system's, which is seen without memory for their names.
+    let mut names = [0u8; 256];
+    if let Ok(len) = rustix::fs::flistxattr(file, &mut names)
+        && names[..len].split(|byte| *byte == 0).all(|name| name.is_empty() || is_system(name))
+    {
+        return Vec::new();
+    }
     file.list_xattr().map_or_else(|_| Vec::new(), |names| users(names, |name| file.get_xattr(name)))
+}
+
+fn is_system(name: &[u8]) -> bool {
+    SYSTEM_XATTRS.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn users(names: xattr::XAttrs, get: impl Fn(&std::ffi::OsStr) -> io::Result<Option<Vec<u8>>>) -> Vec<Xattr> {
     let mut out: Vec<Xattr> = names
-        .filter(|name| !SYSTEM_XATTRS.iter().any(|prefix| name.as_bytes().starts_with(prefix)))
+        .filter(|name| !is_system(name.as_bytes()))
         .filter_map(|name| {
             let value = get(&name).ok()??;
             Some(Xattr { name: Name::new(name.as_bytes()), value: B64(value) })

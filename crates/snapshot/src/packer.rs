@@ -1,7 +1,7 @@
 //! Which pack a chunk goes to: known or new, cold, warm or trees; where packs
 //! end; what is still on its way to the stores.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use darkslide_catalog::{Catalog, Location, PackId, PackSet, Trusted};
 use darkslide_format::index::IndexPack;
@@ -477,7 +477,7 @@ impl<'r> Packer<'r> {
 }
 
 /// The recorded packs of a list of references, once none is flying.
-pub fn known(refs: &[PackRef], rows: &HashMap<Seq, PackId>) -> PackSet {
+pub fn known(refs: &[PackRef], rows: &BTreeMap<Seq, PackId>) -> PackSet {
     refs.iter()
         .filter_map(|r| match r {
             PackRef::Known(pack) => Some(*pack),

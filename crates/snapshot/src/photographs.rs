@@ -42,11 +42,12 @@ fn of_library(catalog: &Catalog, folder: &StaleFolder) -> Result<(), SnapshotErr
     let dir = folder.dir;
     if let Some((job, path)) = &folder.at {
         let at = Folder { catalog, job, path, dir: Some(dir) };
-        let (stale, known) = (catalog.stale_files(dir)?, at.known()?);
+        let known = at.known()?;
         // Sidecars and what else lies about make no photograph by themselves.
-        if !stale.iter().any(|name| Kind::of(name).is_original()) && known.is_empty() {
+        if known.is_empty() && !catalog.any_stale(dir, &mut |name| Kind::of(name).is_original())? {
             return Ok(catalog.folder_is_fresh(folder)?);
         }
+        let stale = catalog.stale_files(dir)?;
         let names: Vec<Name> = catalog.stats(dir)?.into_iter().map(|(name, _)| name).collect();
         let mut entry = |name: &Name| -> Result<Option<(Entry, Vec<PackId>)>, SnapshotError> {
             let Some(FileRow { entry, packs, .. }) = catalog.file(dir, name)? else { return Ok(None) };

@@ -160,7 +160,7 @@ pub fn record(catalog: &Catalog, packs: &[&IndexPack]) -> Result<Vec<PackId>, Sn
             catalog.drop_pending(&index.object)?;
             rows.push(row.id);
         }
-        catalog.add_chunks(&mut chunks)?;
+        catalog.add_chunks(&chunks)?;
         Ok(rows)
     })
 }

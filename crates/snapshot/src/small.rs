@@ -17,15 +17,15 @@ use crate::store_file::is_stable;
 
 /// Files above this fill a vector unit by themselves.
 const SMALL_MAX: u64 = 16 << 10;
-/// Files that are read ahead: more fill the lanes no better, and each stays open.
+/// Files that are read ahead: those whose preview is wanted stay open.
 const FILES_MAX: usize = 64;
 /// Bytes that are read ahead: what the nearest caches hold.
 const BYTES_MAX: usize = 256 << 10;
 
 /// A small file that was read.
 pub struct Small {
-    /// It, still open.
-    pub file: File,
+    /// It, still open, where it is wanted for more than its bytes.
+    pub file: Option<File>,
     /// Its extended attributes.
     pub xattrs: Vec<Xattr>,
     /// Hash of its content.
@@ -63,8 +63,16 @@ impl Ahead {
     }
 
     /// Reads the small ones that follow each other from `at` on in a folder, unless that was done. What
-    /// cannot be read, or changes meanwhile, is left to whoever reads files one by one.
-    pub fn read(&mut self, items: &[Item], at: usize, key: &IdKey, open: impl Fn(&Item) -> std::io::Result<File>) {
+    /// cannot be read, or changes meanwhile, is left to whoever reads files one by one. Those that `keep` says
+    /// stay open.
+    pub fn read(
+        &mut self,
+        items: &[Item],
+        at: usize,
+        key: &IdKey,
+        open: impl Fn(&Item) -> std::io::Result<File>,
+        keep: impl Fn(&Item) -> bool,
+    ) {
         if at < self.end {
             return;
         }
@@ -76,7 +84,7 @@ impl Ahead {
             if self.used + item.stat.size as usize > BYTES_MAX {
                 break;
             }
-            let small = open(item).ok().and_then(|file| self.one(file, item));
+            let small = open(item).ok().and_then(|file| self.one(file, item, keep(item)));
             self.files.extend(small);
             self.end += 1;
         }
@@ -86,7 +94,7 @@ impl Ahead {
         }
     }
 
-    fn one(&mut self, mut file: File, item: &Item) -> Option<Small> {
+    fn one(&mut self, mut file: File, item: &Item, keep: bool) -> Option<Small> {
         let bytes = self.used..self.used + item.stat.size as usize;
         let xattrs = facts::xattrs_of(&file);
         if self.bytes.len() < bytes.end {
@@ -99,7 +107,7 @@ impl Ahead {
         }
         self.used = bytes.end;
         let (hash, id) = (ContentHash::new([0; 32]), ChunkId::new([0; 32]));
-        Some(Small { file, xattrs, hash, id, bytes, at: self.end })
+        Some(Small { file: keep.then_some(file), xattrs, hash, id, bytes, at: self.end })
     }
 
     /// The file at this place, if it was read.
@@ -139,9 +147,11 @@ mod tests {
         let (key, mut ahead, mut out) = (IdKey::new([1; 32]), Ahead::new(uncut), Vec::new());
         ahead.begin();
         for (at, item) in items.iter().enumerate() {
-            ahead.read(items, at, &key, |item| facts::open(&folder.join(item.name.to_string())));
+            let is_kept = |item: &Item| item.name.as_bytes().ends_with(b"0.xmp");
+            ahead.read(items, at, &key, |item| facts::open(&folder.join(item.name.to_string())), is_kept);
             assert!(ahead.files.len() <= FILES_MAX && ahead.used <= BYTES_MAX);
             let Some(small) = ahead.take(at) else { continue };
+            assert_eq!(small.file.is_some(), is_kept(item));
             let bytes = ahead.bytes(&small).to_vec();
             assert_eq!((small.hash.as_bytes(), small.id), (blake3::hash(&bytes).as_bytes(), key.chunk_id(&bytes)));
             out.push((item.name.to_string(), bytes));

@@ -12,11 +12,10 @@ use darkslide_format::frame;
 use darkslide_format::manifest::PackKind;
 use darkslide_format::pack::Part;
 use darkslide_format::space::Space;
-use darkslide_words::{ChunkId, ContentHash, Name};
+use darkslide_words::{ChunkId, ContentHash, Name, Time};
 
 use crate::SnapshotError;
 use crate::facts;
-use crate::listing::stat_of;
 use crate::packer::{Found, PackRef, Packer, Put};
 use crate::read::{self, Cuts, Reader};
 
@@ -271,8 +270,11 @@ impl Parts {
 
 /// True if a file of which `read` bytes were read is still as it was seen before.
 pub fn is_stable(file: &File, before: &Stat, read: u64) -> bool {
-    let now = file.metadata().map(|m| stat_of(&m));
-    now.is_ok_and(|now| now.size == before.size && now.mtime == before.mtime && now.size == read)
+    // Not by the standard library, whose way is longer.
+    rustix::fs::fstat(file).is_ok_and(|now| {
+        let mtime = Time::from_parts(now.st_mtime, now.st_mtime_nsec as i64);
+        now.st_size as u64 == before.size && mtime == before.mtime && before.size == read
+    })
 }
 
 /// What spares a block from being stored in full.

@@ -5,7 +5,7 @@ mod files;
 mod pictures;
 mod rows;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use darkslide_catalog::{Catalog, DirId, DirRow, FileRow, PackId, Stat};
@@ -26,7 +26,7 @@ use crate::finish::Finish;
 use crate::listing::{self, Item, Listing, What};
 use crate::packer::{PackRef, Packer};
 use crate::plan::Reading;
-use crate::previews::Press;
+use crate::previews::{Press, wants};
 use crate::sealer::Seq;
 use crate::small::Ahead;
 use crate::store_file::FileStore;
@@ -63,10 +63,10 @@ pub struct Visitor<'r> {
     strict: bool,
     device: u64,
     links: HashMap<(u64, u64), Linked>,
-    waiting: HashMap<Seq, Vec<Waiting>>,
+    waiting: BTreeMap<Seq, Vec<Waiting>>,
     ready: Vec<(DirId, FileRow)>,
     dirs: Vec<WaitingDir>,
-    pub(crate) rows: HashMap<Seq, PackId>,
+    pub(crate) rows: BTreeMap<Seq, PackId>,
     pub(crate) unindexed: Vec<darkslide_format::index::IndexPack>,
     pub(crate) tally: Tally,
     pub(crate) press: Option<Press>,
@@ -118,10 +118,10 @@ impl<'r> Visitor<'r> {
             strict: begin.strict,
             device: 0,
             links: HashMap::new(),
-            waiting: HashMap::new(),
+            waiting: BTreeMap::new(),
             ready: Vec::new(),
             dirs: Vec::new(),
-            rows: HashMap::new(),
+            rows: BTreeMap::new(),
             unindexed: Vec::new(),
             tally: Tally::default(),
             press: begin.press,
@@ -290,7 +290,8 @@ impl<'r> Visitor<'r> {
         for (at, item) in listing.files.iter().enumerate() {
             let place = Place { folder: folder.as_ref(), absolute, at };
             if new {
-                self.small.read(&listing.files, at, self.key, |item| place.open(item));
+                let keep = |item: &Item| self.press.is_some() && wants(&item.name);
+                self.small.read(&listing.files, at, self.key, |item| place.open(item), keep);
             }
             while let Some((name, _)) = known.next_if(|(name, _)| *name < item.name) {
                 gone.push(name);
@@ -345,7 +346,7 @@ impl<'r> Visitor<'r> {
         }
         self.progress.files = counts.files;
         self.progress.bytes = counts.bytes;
-        if counts.files.0.is_multiple_of(64) || item.stat.size > 1 << 20 {
+        if self.is_time_to_look(item.stat.size) {
             self.progress.stored = self.packer.sealed_bytes();
             self.context.observer.progress(&self.progress);
             if self.context.observer.cancelled() {
@@ -353,6 +354,11 @@ impl<'r> Visitor<'r> {
             }
         }
         Ok(())
+    }
+
+    /// True after each large file, and some small ones.
+    fn is_time_to_look(&self, size: u64) -> bool {
+        self.tally.counts.files.0.is_multiple_of(64) || size > 1 << 20
     }
 
     /// True if all packs of a known file can still be relied upon.

@@ -95,7 +95,7 @@ fn packs_are_those_of_the_chunks() {
     let pack = library.catalog.add_pack(&facts, None, Trusted::Yes).unwrap().id;
     let id = ChunkId::new([1; 32]);
     let chunk = darkslide_catalog::ChunkFacts { id, off: Bytes(0), len: Bytes(1), plain: Bytes(1), base: None };
-    library.catalog.add_chunks(&mut [(PackKind::Cold.code(), pack, chunk)]).unwrap();
+    library.catalog.add_chunks(&[(PackKind::Cold.code(), pack, chunk)]).unwrap();
     library.shown();
     let row = library.catalog.photograph_at("photos", &Name::from("a"), &Name::from("1.CR3")).unwrap().unwrap();
     assert_eq!(library.catalog.packs_of_photograph(row.id).unwrap(), [pack]);

@@ -12,7 +12,7 @@ use darkslide_format::pages::PageBuilder;
 use darkslide_format::tree::{Entry, EntryKind, FileClass};
 use darkslide_words::{Bytes, Count, Name};
 
-use super::rows::{Waiting, store_page};
+use super::rows::{READY_MAX, Waiting, store_page};
 use super::{Linked, Visitor, os};
 use crate::SnapshotError;
 use crate::database::{self, State};
@@ -171,7 +171,11 @@ impl Visitor<'_> {
         let Some((stat, refs)) = filed.stored else { return Ok(()) };
         let row = FileRow { name: item.name.clone(), stat, entry: filed.entry, packs: PackSet::default() };
         self.wait(Waiting { dir, row, refs });
-        self.flush_ready()
+        // Not for each small file: packs are stored more rarely.
+        match self.is_time_to_look(item.stat.size) || self.ready.len() >= READY_MAX {
+            true => self.flush_ready(),
+            false => Ok(()),
+        }
     }
 
     /// Forgets a file that is in no page any more.
@@ -367,14 +371,13 @@ impl Visitor<'_> {
         stat: &Stat,
         entry: &mut Entry,
     ) -> Result<Vec<PackRef>, SnapshotError> {
-        let pictured = self.picture(&small.file, path, stat);
         let extension = path.extension();
         let kind = self.kind(stat, extension.as_deref());
         let (facts, plain) = (facts::tar_facts(stat), self.small.bytes(&small));
         let refs = self.packer.whole(kind, path, facts, small.id, plain, extension.as_deref())?.refs();
         let content = Content { chunks: vec![small.id], hash: small.hash, size: plain.len() as u64, refs };
         entry.xattrs = small.xattrs;
-        self.stored(content, kind, pictured, path, entry)
+        self.stored(content, kind, small.file, path, entry)
     }
 
     /// The packs that a file goes to which is no database.

@@ -10,6 +10,9 @@ use crate::SnapshotError;
 use crate::finish::{Finish, empty_page, segment_due};
 use crate::packer::{PackRef, Packer, Put, known};
 
+/// Rows that are written in one transaction.
+pub(super) const READY_MAX: usize = 1000;
+
 /// A file row that waits for its packs.
 pub(super) struct Waiting {
     pub dir: DirId,
@@ -69,7 +72,7 @@ impl Visitor<'_> {
                 self.wait(waiting);
             }
         }
-        if self.ready.len() >= 1000 {
+        if self.ready.len() >= READY_MAX {
             self.write_ready()?;
         }
         let Some(finish) = self.finish else {
