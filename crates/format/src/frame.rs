@@ -22,7 +22,8 @@ pub enum Packing {
     Dense,
 }
 
-/// Extensions of files whose format compresses already.
+/// Extensions of files whose format compresses already. Of the RAW ones those that always do: CR2 is lossless JPEG,
+/// CR3 Canon's CRX; other makers' cameras let one choose.
 fn is_compressed(extension: &str) -> bool {
     matches!(
         extension,
@@ -53,6 +54,8 @@ fn is_compressed(extension: &str) -> bool {
             | "zst"
             | "7z"
             | "rar"
+            | "cr2"
+            | "cr3"
             | "crm"
             | "braw"
             | "insv"

@@ -1,5 +1,5 @@
 //! BLAKE3 of many small inputs at once. Each by itself fills only as many lanes of a vector unit
-//! as it has chunks of 1 KiB; together they fill all of them, at half of the cost.
+//! as it has chunks of 1 KiB; together they fill all of them.
 
 use blake3::platform::{Platform, le_bytes_from_words_32, words_from_le_bytes_32};
 use blake3::{BLOCK_LEN, CHUNK_LEN, IncrementCounter};

@@ -241,9 +241,10 @@ impl Sealing<'_> {
         if is_database {
             let base = self.context.work.join("bases").join(store_file::base_name(&source.job, &source.path));
             if let Ok(file) = facts::open(&base) {
-                let mut reader = Reader::new(file, u64::MAX, fixed, Space::default());
+                let key = &self.context.writer.id_key;
+                let mut reader = Reader::new(file, u64::MAX, fixed, key, Space::default());
                 while let Ok(Some(_)) = reader.next_chunk() {
-                    self.loose(kind, self.context.writer.id_key.chunk_id(reader.chunk()), reader.chunk(), source)?;
+                    self.loose(kind, reader.id(), reader.chunk(), source)?;
                 }
             }
         }
@@ -277,7 +278,7 @@ impl Sealing<'_> {
         if shape == Shape::Plain {
             self.writer(kind, meta.len())?.begin_part(&source.path, Part::Whole, facts)?;
         }
-        let mut reader = Reader::new(file, meta.len(), cuts, Space::default());
+        let mut reader = Reader::new(file, meta.len(), cuts, &self.context.writer.id_key, Space::default());
         let mut chunks = Vec::new();
         loop {
             let read = reader.next_chunk().map(|chunk| chunk.is_some());
@@ -292,8 +293,7 @@ impl Sealing<'_> {
                     Ok(_) => break,
                 }
             }
-            let chunk = reader.chunk();
-            let id = self.context.writer.id_key.chunk_id(chunk);
+            let (chunk, id) = (reader.chunk(), reader.id());
             if shape == Shape::Plain && known.and_then(|known| known.get(chunks.len())) != Some(&id) {
                 self.open_writer(kind)?.loosen_part();
                 shape = Shape::Loose;

@@ -127,7 +127,7 @@ impl<'r> FileStore<'r> {
             Some(_) => Cuts::Fixed(self.db_chunk),
             None => Cuts::Content(self.cutter),
         };
-        let mut reader = Reader::new(file, subject.stat.size, cuts, std::mem::take(&mut self.space));
+        let mut reader = Reader::new(file, subject.stat.size, cuts, self.key, std::mem::take(&mut self.space));
         let walked = self.chunks(&mut reader, &mut subject, packer)?;
         // A file of one chunk was looked at before that chunk was kept.
         let looked = walked.as_ref().is_ok_and(|walked| walked.2);
@@ -176,7 +176,7 @@ impl<'r> FileStore<'r> {
             looked = single;
             let chunk = reader.chunk();
             debug_assert_eq!(chunk.len(), len);
-            let id = self.key.chunk_id(chunk);
+            let id = reader.id();
             let shortcut = match subject.base.as_deref_mut() {
                 Some(base) => base.place(id, chunk, packer, self.key)?,
                 None => Shortcut::None,
