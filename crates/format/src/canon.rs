@@ -45,15 +45,18 @@ pub(crate) fn key(out: &mut Vec<u8>, key: &str) {
     out.extend_from_slice(b"\":");
 }
 
-/// A field of it that is a number, or one as text.
-pub(crate) fn number(out: &mut Vec<u8>, name: &str, quote: &str, number: impl itoa::Integer) {
+/// A field of it that is a number.
+pub(crate) fn number(out: &mut Vec<u8>, name: &str, number: u32) {
     key(out, name);
-    out.extend_from_slice(quote.as_bytes());
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-    out.extend_from_slice(quote.as_bytes());
 }
 
-/// A field of it that is a word: of letters alone.
+/// A field of it that is a number as text, which keeps all its digits in every reader.
+pub(crate) fn digits(out: &mut Vec<u8>, name: &str, number: impl itoa::Integer) {
+    word(out, name, itoa::Buffer::new().format(number));
+}
+
+/// A field of it that is a word: of letters or digits alone.
 #[inline]
 pub(crate) fn word(out: &mut Vec<u8>, name: &str, word: &str) {
     key(out, name);

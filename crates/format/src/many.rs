@@ -18,10 +18,9 @@ const CHUNK_END: u8 = 1 << 1;
 const PARENT: u8 = 1 << 2;
 const ROOT: u8 = 1 << 3;
 const KEYED_HASH: u8 = 1 << 4;
-/// Lanes of the widest vector.
-const LANES: usize = 16;
 
-/// Hashes inputs together; keeps its working memory.
+/// Hashes inputs together; keeps its working memory. For inputs of some KiB: a turn has a lane for each place between
+/// that of the shortest and of the longest.
 pub struct Many {
     platform: Platform,
     /// Nodes of all inputs that have no parent yet, and where those of each input lie.
@@ -127,7 +126,7 @@ impl Many {
     /// The nodes of the inputs' whole chunks: all first ones, all second ones, and so on.
     fn leaves(&mut self, inputs: &[&[u8]], mode: Mode) {
         let most = self.trees.iter().map(|t| t.nodes).max().unwrap_or(0);
-        let mut lanes: Vec<&[u8; CHUNK_LEN]> = Vec::with_capacity(inputs.len() + LANES);
+        let mut lanes: Vec<&[u8; CHUNK_LEN]> = Vec::with_capacity(inputs.len().next_power_of_two());
         for at in 0..most {
             lanes.clear();
             self.places.clear();
@@ -155,7 +154,7 @@ impl Many {
     ) {
         let Some(last) = lanes.last().copied() else { return };
         // Those that fill no vector are hashed by halves of one: rather something in vain than several turns.
-        let over = lanes.len() % LANES;
+        let over = lanes.len() % self.platform.simd_degree();
         lanes.resize(lanes.len() - over + if over == 0 { 0 } else { over.next_power_of_two() }, last);
         self.out.resize(lanes.len() * 32, 0);
         self.platform.hash_many(lanes, &mode.words, counter, counts, mode.flags, CHUNK_START, flags_end, &mut self.out);

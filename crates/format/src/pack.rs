@@ -224,8 +224,8 @@ impl PackWriter {
         self.pad(plain.len() as u64);
         // No part is open that could be taken back. Packs of larger files are left to the threads that seal.
         match self.kind {
-            PackKind::Cold => Ok(()),
-            PackKind::Warm | PackKind::Trees => self.buffer.settle(),
+            PackKind::Warm => self.buffer.settle(),
+            PackKind::Cold | PackKind::Trees => Ok(()),
         }
     }
 

@@ -162,7 +162,7 @@ impl Entry {
             None => {}
         }
         canon::optional(&mut out, "database", &self.database)?;
-        canon::number(&mut out, "gid", "", self.gid);
+        canon::number(&mut out, "gid", self.gid);
         canon::optional(&mut out, "group", &self.group)?;
         if let Some(hash) = &self.hash {
             canon::key(&mut out, "hash");
@@ -174,16 +174,16 @@ impl Entry {
         canon::word(&mut out, "kind", self.kind.word());
         canon::optional(&mut out, "link", &self.link)?;
         canon::optional(&mut out, "list", &self.list)?;
-        canon::number(&mut out, "mode", "", self.mode);
-        canon::number(&mut out, "mtime", "\"", self.mtime.0);
+        canon::number(&mut out, "mode", self.mode);
+        canon::digits(&mut out, "mtime", self.mtime.0);
         canon::key(&mut out, "name");
         canon::name(&mut out, &self.name)?;
         if let Some(size) = self.size {
-            canon::number(&mut out, "size", "\"", size.0);
+            canon::digits(&mut out, "size", size.0);
         }
         canon::optional(&mut out, "target", &self.target)?;
         canon::optional(&mut out, "tree", &self.tree)?;
-        canon::number(&mut out, "uid", "", self.uid);
+        canon::number(&mut out, "uid", self.uid);
         canon::optional(&mut out, "user", &self.user)?;
         canon::optional(&mut out, "xattrs", &some(&self.xattrs))?;
         out.push(b'}');
@@ -281,6 +281,15 @@ mod tests {
                 }
             },
         )
+    }
+
+    #[test]
+    fn names_by_hand_are_those_of_serde() {
+        let named = ["IMG_1.CR3", "a\"b", "a\\b", "\u{1f}", "\u{7f}", " ~", "é", "", "\n"].map(Name::from);
+        for name in named.into_iter().chain([Name::new(*b"\xff")]) {
+            let entry = Entry::bare(EntryKind::File, name.clone(), 0o644);
+            assert_eq!(entry.to_json().unwrap(), canon::to_bytes(&entry).unwrap(), "{name}");
+        }
     }
 
     proptest! {

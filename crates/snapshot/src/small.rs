@@ -17,7 +17,7 @@ use crate::store_file::is_stable;
 
 /// Files above this fill a vector unit by themselves.
 const SMALL_MAX: u64 = 16 << 10;
-/// Files that are read ahead: those whose preview is wanted stay open.
+/// Files that are read ahead: more fill the lanes hardly better, and those whose preview is wanted stay open.
 const FILES_MAX: usize = 64;
 /// Bytes that are read ahead: what the nearest caches hold.
 const BYTES_MAX: usize = 256 << 10;

@@ -32,6 +32,9 @@ use crate::small::Ahead;
 use crate::store_file::FileStore;
 use crate::{Progress, SnapshotError};
 
+/// Files above this are worth a look at what else goes on after each.
+const LARGE: u64 = 1 << 20;
+
 /// A file with several names.
 struct Linked {
     entry: Entry,
@@ -65,6 +68,8 @@ pub struct Visitor<'r> {
     links: HashMap<(u64, u64), Linked>,
     waiting: BTreeMap<Seq, Vec<Waiting>>,
     ready: Vec<(DirId, FileRow)>,
+    /// Rows since the last look at what is stored by now.
+    filed: usize,
     dirs: Vec<WaitingDir>,
     pub(crate) rows: BTreeMap<Seq, PackId>,
     pub(crate) unindexed: Vec<darkslide_format::index::IndexPack>,
@@ -120,6 +125,7 @@ impl<'r> Visitor<'r> {
             links: HashMap::new(),
             waiting: BTreeMap::new(),
             ready: Vec::new(),
+            filed: 0,
             dirs: Vec::new(),
             rows: BTreeMap::new(),
             unindexed: Vec::new(),
@@ -346,7 +352,7 @@ impl<'r> Visitor<'r> {
         }
         self.progress.files = counts.files;
         self.progress.bytes = counts.bytes;
-        if self.is_time_to_look(item.stat.size) {
+        if counts.files.0.is_multiple_of(64) || item.stat.size > LARGE {
             self.progress.stored = self.packer.sealed_bytes();
             self.context.observer.progress(&self.progress);
             if self.context.observer.cancelled() {
@@ -354,11 +360,6 @@ impl<'r> Visitor<'r> {
             }
         }
         Ok(())
-    }
-
-    /// True after each large file, and some small ones.
-    fn is_time_to_look(&self, size: u64) -> bool {
-        self.tally.counts.files.0.is_multiple_of(64) || size > 1 << 20
     }
 
     /// True if all packs of a known file can still be relied upon.

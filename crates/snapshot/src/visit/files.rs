@@ -12,8 +12,8 @@ use darkslide_format::pages::PageBuilder;
 use darkslide_format::tree::{Entry, EntryKind, FileClass};
 use darkslide_words::{Bytes, Count, Name};
 
-use super::rows::{READY_MAX, Waiting, store_page};
-use super::{Linked, Visitor, os};
+use super::rows::{FILED_MAX, Waiting, store_page};
+use super::{LARGE, Linked, Visitor, os};
 use crate::SnapshotError;
 use crate::database::{self, State};
 use crate::facts;
@@ -171,8 +171,9 @@ impl Visitor<'_> {
         let Some((stat, refs)) = filed.stored else { return Ok(()) };
         let row = FileRow { name: item.name.clone(), stat, entry: filed.entry, packs: PackSet::default() };
         self.wait(Waiting { dir, row, refs });
+        self.filed += 1;
         // Not for each small file: packs are stored more rarely.
-        match self.is_time_to_look(item.stat.size) || self.ready.len() >= READY_MAX {
+        match self.filed >= FILED_MAX || item.stat.size > LARGE {
             true => self.flush_ready(),
             false => Ok(()),
         }

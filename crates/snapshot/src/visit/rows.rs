@@ -11,7 +11,9 @@ use crate::finish::{Finish, empty_page, segment_due};
 use crate::packer::{PackRef, Packer, Put, known};
 
 /// Rows that are written in one transaction.
-pub(super) const READY_MAX: usize = 1000;
+const READY_MAX: usize = 1000;
+/// Rows that were made since the last look at what is stored by now.
+pub(super) const FILED_MAX: usize = 64;
 
 /// A file row that waits for its packs.
 pub(super) struct Waiting {
@@ -65,6 +67,7 @@ impl Visitor<'_> {
 
     /// Records the rows whose packs are all stored, in one transaction.
     pub(super) fn flush_ready(&mut self) -> Result<(), SnapshotError> {
+        self.filed = 0;
         for (seq, row, index) in self.packer.take_stored()? {
             self.rows.insert(seq, row);
             self.unindexed.push(index);

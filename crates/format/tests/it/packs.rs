@@ -1,0 +1,140 @@
+//! Packs of any sequence of entries: what was put in is there, whatever was taken back or sealed on the way.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+
+use darkslide_format::identity::IdentityFile;
+use darkslide_format::manifest::PackKind;
+use darkslide_format::pack::{PackWriter, Part, RunFacts, SealedPack, TarFacts};
+use darkslide_format::seal::Recipients;
+use darkslide_format::signed::SecretKey;
+use darkslide_format::space::Space;
+use darkslide_format::unpack::{self, OpenPack};
+use darkslide_format::{IdKey, frame, object_id, stream};
+use darkslide_words::{Count, Name, RepositoryId, Rng as _, SeededRng, Time};
+use proptest::prelude::*;
+
+/// One thing that is done to a pack.
+#[derive(Debug, Clone)]
+enum Step {
+    /// A file of one chunk.
+    Whole(usize),
+    /// A chunk of a file that has known ones.
+    Loose(usize),
+    /// A file of several chunks, which stays.
+    Kept(Vec<usize>),
+    /// One that turns out to have known chunks.
+    Loosened(Vec<usize>),
+    /// One that changed while it was read.
+    Abandoned(Vec<usize>),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    // Mostly small, as in a pack that is sealed while it fills; sometimes more than the caches hold.
+    let len = prop_oneof![20 => 1usize..9000, 2 => 60_000usize..70_000, 1 => Just(400_000)];
+    let lens = proptest::collection::vec(prop_oneof![1usize..30_000, 60_000usize..140_000], 1..4);
+    let step = prop_oneof![
+        12 => len.clone().prop_map(Step::Whole),
+        2 => len.prop_map(Step::Loose),
+        1 => lens.clone().prop_map(Step::Kept),
+        1 => lens.clone().prop_map(Step::Loosened),
+        1 => lens.prop_map(Step::Abandoned),
+    ];
+    proptest::collection::vec(step, 1..80)
+}
+
+/// What should be in the pack, by name in the tar.
+type Wanted = BTreeMap<String, Vec<u8>>;
+
+fn fill(kind: PackKind, steps: &[Step], identity: &IdentityFile, key: &IdKey) -> (SealedPack, Wanted) {
+    let recipients = identity.recipients();
+    let recipients = Recipients::parse(recipients.iter().map(String::as_str)).unwrap();
+    let mut pack = PackWriter::new(kind, &recipients, Space::large(1 << 20)).unwrap();
+    let (mut wanted, mut rng) = (Wanted::new(), SeededRng::new(7));
+    let mut bytes = |len: usize| {
+        let mut plain = vec![0; len];
+        rng.fill(&mut plain);
+        // Every second one shrinks.
+        plain.iter_mut().for_each(|byte| *byte &= if len.is_multiple_of(2) { 0xff } else { 0x0f });
+        plain
+    };
+    for (n, step) in steps.iter().enumerate() {
+        let (name, facts) = (format!("2024/IMG_{n:04}"), TarFacts::default());
+        let path = Name::from(name.as_str());
+        let mut part = |pack: &mut PackWriter, lens: &[usize]| -> Vec<Vec<u8>> {
+            let chunks: Vec<Vec<u8>> = lens.iter().map(|len| bytes(*len)).collect();
+            pack.begin_part(&path, Part::Whole, facts).unwrap();
+            chunks.iter().for_each(|chunk| pack.part_chunk(key.chunk_id(chunk), chunk, None).unwrap());
+            chunks
+        };
+        let loose = |chunk: &[u8]| format!(".darkslide/chunks/{}", key.chunk_id(chunk));
+        match step {
+            Step::Whole(len) => {
+                let plain = bytes(*len);
+                pack.whole(&path, facts, key.chunk_id(&plain), &plain, None).unwrap();
+                wanted.insert(name, plain);
+            }
+            Step::Loose(len) => {
+                let plain = bytes(*len);
+                pack.loose(key.chunk_id(&plain), &plain, None).unwrap();
+                wanted.insert(loose(&plain), plain);
+            }
+            Step::Kept(lens) => {
+                let chunks = part(&mut pack, lens);
+                pack.end_part();
+                wanted.insert(name, chunks.concat());
+            }
+            Step::Loosened(lens) => {
+                let chunks = part(&mut pack, lens);
+                pack.loosen_part();
+                wanted.extend(chunks.into_iter().map(|chunk| (loose(&chunk), chunk)));
+            }
+            Step::Abandoned(lens) => {
+                part(&mut pack, lens);
+                pack.abandon_part();
+            }
+        }
+    }
+    let signer = SecretKey::from_seed(&[3; 32]);
+    let (repository, writer) = (RepositoryId::new([2; 16]), signer.public().writer_id());
+    let run = RunFacts { repository, writer, time: Time(0), sequence: Count(1) };
+    (pack.finish(&run, [5; 16], &signer).unwrap(), wanted)
+}
+
+/// What `tar` finds in it, our manifest apart.
+fn entries(open: &OpenPack) -> Wanted {
+    let plain = zstd::stream::decode_all(&open.stream[..]).unwrap();
+    let mut archive = tar::Archive::new(&plain[..]);
+    let mut found = Wanted::new();
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let (name, mut content) = (entry.path().unwrap().display().to_string(), Vec::new());
+        entry.read_to_end(&mut content).unwrap();
+        if !name.ends_with(".json") {
+            found.insert(name, content);
+        }
+    }
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_entries_in_the_same_out(steps in steps(), cold: bool) {
+        let (identity, key) = (IdentityFile::generate(&[1; 32]), IdKey::new([9; 32]));
+        let kind = if cold { PackKind::Cold } else { PackKind::Warm };
+        let (pack, wanted) = fill(kind, &steps, &identity, &key);
+        prop_assert_eq!(pack.id, object_id(&pack.bytes));
+        prop_assert_eq!(pack.crc64, stream::crc64(&pack.bytes));
+        let open = OpenPack::open(&pack.bytes, &identity.identities().all()).unwrap();
+        prop_assert_eq!(&entries(&open), &wanted);
+        let manifest = open.manifest(None).unwrap().manifest;
+        prop_assert_eq!(&manifest.chunks, &pack.index.chunks);
+        let mut unframer = frame::Unframer::new().unwrap();
+        for row in &manifest.chunks {
+            let mut plain = Vec::new();
+            unpack::decode(row, open.frame(row).unwrap(), &mut unframer, &mut plain).unwrap();
+            unpack::check(row.id, &plain, &key).unwrap();
+        }
+    }
+}
