@@ -490,7 +490,6 @@ mod tests {
         };
         let close = |chunk: &[u8], bits: f64| assert!((entropy(chunk) - bits).abs() < 0.02, "{}", entropy(chunk));
         close(&[7; 5000], 0.0);
-        // Each byte as often as it must be for one pair in 256.
         let noise = noise(1 << 20);
         close(&noise, 8.0);
         close(&noise.iter().map(|byte| byte & 0x7f).collect::<Vec<u8>>(), 7.0);

@@ -329,7 +329,7 @@ impl PackWriter {
         Ok(())
     }
 
-    /// Adds the manifest, signs and seals.
+    /// Adds the manifest, signs, and seals what is not sealed yet.
     pub fn finish(mut self, run: &RunFacts, random: [u8; 16], key: &SecretKey) -> Result<SealedPack, FormatError> {
         self.end_part();
         let manifest = Manifest {

@@ -41,6 +41,15 @@ pub enum FileClass {
     Warm,
 }
 
+impl FileClass {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Warm => "warm",
+        }
+    }
+}
+
 /// How a live database was copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseFacts {
@@ -156,10 +165,8 @@ impl Entry {
             }
             out.push(b']');
         }
-        match self.class {
-            Some(FileClass::Cold) => canon::word(&mut out, "class", "cold"),
-            Some(FileClass::Warm) => canon::word(&mut out, "class", "warm"),
-            None => {}
+        if let Some(class) = self.class {
+            canon::word(&mut out, "class", class.word());
         }
         canon::optional(&mut out, "database", &self.database)?;
         canon::number(&mut out, "gid", self.gid);

@@ -1,4 +1,4 @@
-//! The other threads: each seals a finished pack, writes the durable row, puts the
+//! The other threads: each seals what is left of a full pack, writes the durable row, puts the
 //! object. While they work the first thread fills the next pack. There are two where
 //! the way to a store is long. Where it is at hand there is one, and a pack may wait for
 //! it: packs take longer to fill or to seal by turns. Either way never more than three
