@@ -132,7 +132,7 @@ pub struct ThawPackRow {
     pub tier: Tier,
     /// Days that its thawed copy stays; none in Intelligent-Tiering.
     pub days: Option<u32>,
-    /// Not asked for earlier.
+    /// Not asked for earlier; once a request is written down, when that was.
     pub due: Time,
     /// When it was asked for.
     pub asked: Option<Time>,

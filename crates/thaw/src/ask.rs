@@ -151,7 +151,7 @@ impl Work<'_> {
             self.stop = Some(over.into());
             return Ok(None);
         }
-        (row.step, row.pending) = (PackStep::Asking, cost);
+        (row.step, row.pending, row.due) = (PackStep::Asking, cost, self.now);
         if kind == Kind::Ask {
             (row.asked, row.until, row.tier) = (Some(self.now), None, self.thaw.tier);
         }
@@ -179,7 +179,11 @@ impl Work<'_> {
     fn refused(&mut self, at: usize, kind: Kind, error: StoreError) -> Result<(), ThawError> {
         let label = self.packs[at].store.clone();
         let change = match &error {
-            StoreError::Busy { .. } => self.undone(at, kind, self.now.plus(BUSY_PAUSE), ""),
+            StoreError::Busy { .. } => {
+                // What was not known of the request before this one is not known now.
+                let note = if self.packs[at].note == LOST { LOST } else { "" };
+                self.undone(at, kind, self.now.plus(BUSY_PAUSE), note)
+            }
             StoreError::Setup { .. } => self.undone(at, kind, self.now, ""),
             _ if error.is_transient() => {
                 let mut row = self.packs[at].clone();

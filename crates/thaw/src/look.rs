@@ -19,6 +19,10 @@ const FOLDERS_MAX: usize = 64;
 /// A request so young may not show in a listing yet.
 const SETTLING: Duration = Duration::from_secs(15 * 60);
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// What Intelligent-Tiering brings back stays so long at the least (user guide, access tiers).
+const MOVED_BACK_DAYS: u32 = 90;
+
 const EXPIRED: &str = "its thawed copy vanished before it was downloaded";
 const GONE: &str = "it is not in the store any more; `darkslide audit` tells what that means";
 
@@ -175,7 +179,7 @@ impl Work<'_> {
         for at in of_interest {
             changes.extend(match listed.remove(at) {
                 Some(listed) => self.learn(*at, &listed)?,
-                None => Some(self.failed(*at, self.kind(&self.packs[*at]), GONE)),
+                None => Some(self.gone(*at, GONE)),
             });
         }
         changes.iter().for_each(|change| self.release(change));
@@ -199,29 +203,55 @@ impl Work<'_> {
         let kind = self.kind(&row);
         Ok(Some(match (row.step, until) {
             (PackStep::Asking, until) if until.is_some() || thawing => return self.arrived(at, kind, until),
-            (PackStep::Asking, _) => {
-                let mut change = self.undone(at, kind, self.now, LOST);
-                cold(&mut change.row, self.thaw.tier.max(row.tier));
-                change
-            }
+            (PackStep::Asking, _) => self.never_seen(at, kind)?,
             (PackStep::Cold | PackStep::Asked | PackStep::Warm, Some(until)) => {
-                (row.step, row.until, row.note) = (PackStep::Warm, until, String::new());
-                Change::free(at, row)
+                let paid = self.unanswered(&row)?;
+                (row.step, row.until, row.note, row.pending) = (PackStep::Warm, until, String::new(), paid);
+                Change::paid(at, row, kind, paid)
             }
             (PackStep::Cold, None) if thawing => {
+                let paid = self.unanswered(&row)?;
                 (row.step, row.asked, row.tier) = (PackStep::Asked, Some(self.now), self.thaw.tier);
-                Change::free(at, row)
+                (row.note, row.pending) = (String::new(), paid);
+                Change::paid(at, row, kind, paid)
             }
             (PackStep::Asked, None) if thawing || self.is_young(row.asked) => {
                 return Ok(same(&self.packs[at], at, row));
             }
             (PackStep::Asked | PackStep::Warm, None) => {
+                let paid = self.unanswered(&row)?;
                 cold(&mut row, self.thaw.tier);
-                (row.due, row.note) = (self.now, EXPIRED.into());
-                Change::free(at, row)
+                (row.pending, row.due, row.note) = (paid, self.now, EXPIRED.into());
+                Change::paid(at, row, kind, paid)
             }
             _ => return Ok(same(&self.packs[at], at, row)),
         }))
+    }
+
+    /// The request without an answer left no trace. If it is so long ago that a thawed copy may have
+    /// come and vanished since, it counts as paid; else it did not arrive.
+    fn never_seen(&self, at: usize, kind: Kind) -> Result<Change, ThawError> {
+        let mut row = self.packs[at].clone();
+        let stays = row.days.unwrap_or(MOVED_BACK_DAYS);
+        let (paid, note) = match row.due.plus(DAY * stays) <= self.now {
+            true if kind == Kind::Extend => (row.pending.min(self.cost(&row, kind)?), EXPIRED),
+            true => (row.pending, EXPIRED),
+            false => (Money::ZERO, LOST),
+        };
+        let tier = self.thaw.tier.max(row.tier);
+        cold(&mut row, tier);
+        (row.due, row.note) = (self.now, note.into());
+        Ok(Change::paid(at, row, kind, paid))
+    }
+
+    /// What the request before may have cost, of whose answer and traces nothing was known so far.
+    fn unanswered(&self, row: &ThawPackRow) -> Result<Money, ThawError> {
+        let asked_again = match row.step {
+            PackStep::Cold => Kind::Ask,
+            PackStep::Asked if row.tier < self.thaw.tier => Kind::Hurry,
+            _ => return Ok(Money::ZERO),
+        };
+        Ok(if row.note == LOST { self.cost(row, asked_again)? } else { Money::ZERO })
     }
 
     fn is_young(&self, asked: Option<Time>) -> bool {
@@ -261,9 +291,10 @@ impl Work<'_> {
             let warm = heard.get(&(row.store.as_str(), &row.name));
             match (row.step, warm) {
                 (PackStep::Asked | PackStep::Cold, Some(warm)) => {
-                    let mut row = row.clone();
+                    let (mut row, kind, paid) = (row.clone(), self.kind(row), self.unanswered(row)?);
                     (row.step, row.until, row.note) = (PackStep::Warm, self.heard_until(&row, warm), String::new());
-                    changes.push(Change::free(at, row));
+                    row.pending = paid;
+                    changes.push(Change::paid(at, row, kind, paid));
                 }
                 (PackStep::Asking, Some(warm)) if !self.has_job(at) => {
                     let mut change = Change::paid(at, row.clone(), self.kind(row), row.pending);

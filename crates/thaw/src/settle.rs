@@ -114,6 +114,14 @@ impl Work<'_> {
         Change::paid(at, row, kind, Money::ZERO)
     }
 
+    /// The pack is not in the store any more. A request without an answer may have been paid.
+    pub(crate) fn gone(&self, at: usize, why: &str) -> Change {
+        let (mut row, kind) = (self.packs[at].clone(), self.kind(&self.packs[at]));
+        let paid = row.pending;
+        fail(&mut row, why);
+        Change::paid(at, row, kind, paid)
+    }
+
     /// Brings the budget up to date with a change: gives back what it does not use of what was
     /// taken, and keeps its download's cost set aside as long as that is to come.
     pub(crate) fn release(&mut self, change: &Change) {

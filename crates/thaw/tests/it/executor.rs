@@ -5,7 +5,7 @@ use darkslide_store::{StoreError, ThawAsk, ThawOutcome};
 use darkslide_thaw::{PlanError, Stop, ThawError, Warmed};
 use darkslide_words::{Money, Readable, StorageClass, Tier, Time};
 
-use crate::cold::{DAY, HOUR};
+use crate::cold::{DAY, Fault, HOUR};
 use crate::drive::{World, name};
 
 const GIB: u64 = 1 << 30;
@@ -346,6 +346,104 @@ fn a_request_whose_answer_was_lost_counts_as_paid_when_the_thaw_turns_out_to_be_
     world.step(id);
     let row = world.row(id, 0);
     assert_eq!((row.step, row.cost), (PackStep::Asked, world.plan().packs[0].ask));
+}
+
+/// A pack whose request breaks after it was made; then nobody looks for a week.
+fn unseen(world: &mut World, id: ThawId, ask: impl FnOnce(&World)) -> (f64, f64) {
+    ask(world);
+    assert_eq!(world.row(id, 0).step, PackStep::Asking);
+    let owed = (world.thawing_paid(), world.store.bill());
+    assert!(owed.0 + 1e-8 < owed.1, "the answer is open: {owed:?}");
+    world.now = world.now.plus(DAY * 7);
+    world.with(|executor| executor.confirm(id, Money::from_usd(1.0), None)).unwrap();
+    world.step(id);
+    assert!(
+        (world.thawing_paid() - world.store.bill()).abs() < 1e-7,
+        "{} {}",
+        world.thawing_paid(),
+        world.store.bill()
+    );
+    owed
+}
+
+#[test]
+fn a_thawed_copy_that_came_and_vanished_unseen_is_in_the_ledger() {
+    let mut asked = deep(1);
+    let id = asked.begin(None);
+    unseen(&mut asked, id, |world| {
+        world.store.fail_at(2, Fault::BreakAfter);
+        world.step(id);
+    });
+    assert_eq!((asked.row(id, 0).step, asked.store.begun()[&name(0)]), (PackStep::Asked, 2), "asked for again");
+    asked.finish(id);
+
+    let mut longer = deep(1);
+    let id = longer.begin(None);
+    longer.step(id);
+    longer.now = longer.now.plus(HOUR * 12);
+    longer.options.bandwidth = GIB * 8 / (100 * 3600);
+    unseen(&mut longer, id, |world| {
+        world.store.fail_at(2, Fault::BreakAfter);
+        world.step(id);
+    });
+
+    let mut faster = World::new(1, GIB, StorageClass::DeepArchive, Tier::Bulk);
+    let id = faster.begin(None);
+    faster.step(id);
+    unseen(&mut faster, id, |world| {
+        let upgrade = world.with(|executor| executor.upgrade_quote(id, Tier::Standard, world.now)).unwrap();
+        world.store.fail_at(2, Fault::BreakAfter);
+        world.with(|executor| executor.upgrade(id, Tier::Standard, upgrade.quote.total(), world.now)).unwrap();
+    });
+}
+
+#[test]
+fn a_lost_request_that_can_still_be_told_from_none_is_not_charged() {
+    let mut world = deep(1);
+    let id = world.begin(None);
+    world.store.fail_at(2, Fault::BreakBefore);
+    world.step(id);
+    assert_eq!(world.row(id, 0).step, PackStep::Asking);
+    world.now = world.now.plus(DAY * 2);
+    world.step(id);
+    assert_eq!(world.store.begun()[&name(0)], 1);
+    assert!((world.thawing_paid() - world.store.bill()).abs() < 1e-7, "asked for once, paid once");
+}
+
+#[test]
+fn hurrying_whose_answer_was_lost_is_paid_though_the_store_is_too_busy_to_ask_again() {
+    for (away, by_event) in [(HOUR * 13, false), (HOUR * 13, true), (DAY * 7, false)] {
+        let mut world = World::new(1, GIB, StorageClass::DeepArchive, Tier::Bulk);
+        let id = world.begin(None);
+        world.step(id);
+        let upgrade = world.with(|executor| executor.upgrade_quote(id, Tier::Standard, world.now)).unwrap();
+        world.store.fail_at(2, Fault::BreakAfter);
+        world.with(|executor| executor.upgrade(id, Tier::Standard, upgrade.quote.total(), world.now)).unwrap();
+        world.store.answer([Err(StoreError::Busy { store: "s3".into(), what: "thawing".into() })]);
+        world.step(id);
+        assert_eq!(world.row(id, 0).step, PackStep::Asked, "it is under way");
+        world.now = world.now.plus(away);
+        world.with(|executor| executor.confirm(id, Money::from_usd(1.0), None)).unwrap();
+        let came = Warmed { store: "s3".into(), name: name(0), until: None };
+        match by_event {
+            true => world.with(|executor| executor.step_after_events(id, world.now, &[came])).unwrap(),
+            false => world.step(id),
+        };
+        assert!((world.thawing_paid() - world.store.bill()).abs() < 1e-7, "{away:?} {by_event}");
+    }
+}
+
+#[test]
+fn a_pack_that_is_gone_before_its_lost_answer_was_looked_up_counts_as_paid() {
+    let world = deep(1);
+    let id = world.begin(None);
+    world.store.fail_at(2, Fault::BreakAfter);
+    world.step(id);
+    world.store.remove(&name(0));
+    world.step(id);
+    assert_eq!(world.row(id, 0).step, PackStep::Failed);
+    assert!((world.thawing_paid() - world.store.bill()).abs() < 1e-7);
+    assert_eq!(world.catalog().pending_costs().unwrap(), Money::ZERO);
 }
 
 #[test]
