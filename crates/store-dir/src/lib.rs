@@ -6,6 +6,7 @@
 //! have the name's hash. What a crash leaves behind lies in `tmp/` and is swept
 //! when it is a day old. Parity lies in `parity/`, what was damaged in `damaged/`.
 
+mod arriving;
 mod mend;
 mod parity;
 
@@ -19,10 +20,12 @@ use std::time::Duration;
 
 use darkslide_disk::{Disk, RealDisk};
 use darkslide_store::{
-    Capabilities, Listed, Mending, OnListed, PutFacts, PutOutcome, ReadOutcome, Readable, Store, StoreError,
+    Capabilities, Incoming, Listed, Mending, OnListed, PutFacts, PutOutcome, ReadOutcome, Readable, Store, StoreError,
 };
 use darkslide_words::{Bytes, Clock, ObjectName, StorageClass, Time};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use crate::arriving::Arriving;
 
 /// Where unfinished objects lie.
 const TMP: &str = "tmp";
@@ -124,32 +127,49 @@ impl DirStore {
     }
 
     /// A name in `tmp/` that nobody else uses.
-    fn temporary(&self, name: &ObjectName) -> PathBuf {
+    fn temporary(&self) -> PathBuf {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        self.root.join(TMP).join(format!("{}-{serial}-{:016x}", std::process::id(), unique(name)))
+        self.root.join(TMP).join(format!("{}-{serial}-{:016x}", std::process::id(), unique(serial)))
+    }
+
+    /// Makes that file; also its folder, where the store is there and that is not.
+    fn open_temporary(&self, path: &Path) -> io::Result<File> {
+        match open_new(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound && self.root.exists() => {
+                fs::create_dir_all(self.root.join(TMP))?;
+                open_new(path)
+            }
+            opened => opened,
+        }
     }
 
     fn write_temporary(&self, name: &ObjectName, bytes: &[u8]) -> Result<PathBuf, StoreError> {
-        let folder = self.root.join(TMP);
-        let path = self.temporary(name);
+        let path = self.temporary();
         let write = || -> io::Result<()> {
-            match open_new(&path) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound && self.root.exists() => {
-                    fs::create_dir_all(&folder)?;
-                    open_new(&path)
-                }
-                opened => opened,
-            }
-            .and_then(|mut file| {
-                bytes.chunks(WRITE).try_for_each(|piece| file.write_all(piece))?;
-                file.sync_all()
-            })
+            let mut file = self.open_temporary(&path)?;
+            bytes.chunks(WRITE).try_for_each(|piece| file.write_all(piece))?;
+            file.sync_all()
         };
         write().map_err(|source| {
             let _ = fs::remove_file(&path);
             self.error("writing", name, source)
         })?;
         Ok(path)
+    }
+
+    /// What becomes of an object of `size` bytes whose name is there already; nothing if it is not.
+    fn there(&self, name: &ObjectName, size: u64) -> Option<Result<PutOutcome, StoreError>> {
+        let meta = fs::symlink_metadata(self.path(name)).ok()?;
+        Some(match meta.len() == size {
+            true => Ok(PutOutcome::AlreadyThere),
+            false => Err(StoreError::Different { store: self.label(), name: name.clone() }),
+        })
+    }
+
+    /// The same of one that another has put there meanwhile.
+    fn lost_the_race(&self, name: &ObjectName, size: u64) -> Result<PutOutcome, StoreError> {
+        let gone = || Err(self.error("checking", name, io::ErrorKind::NotFound.into()));
+        self.there(name, size).unwrap_or_else(gone)
     }
 
     /// Moves a finished file to its name, unless that exists.
@@ -176,9 +196,9 @@ impl DirStore {
     }
 }
 
-fn unique(name: &ObjectName) -> u64 {
+fn unique(serial: u64) -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
-    RandomState::new().hash_one(name.as_str())
+    RandomState::new().hash_one(serial)
 }
 
 fn open_new(path: &Path) -> io::Result<File> {
@@ -214,12 +234,8 @@ impl Store for DirStore {
     }
 
     fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError> {
-        let there = |size: u64| match size == bytes.len() as u64 {
-            true => Ok(PutOutcome::AlreadyThere),
-            false => Err(StoreError::Different { store: self.label(), name: name.clone() }),
-        };
-        if let Ok(meta) = fs::symlink_metadata(self.path(name)) {
-            return there(meta.len());
+        if let Some(there) = self.there(name, bytes.len() as u64) {
+            return there;
         }
         debug_assert_eq!(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes), facts.crc64);
         let temporary = self.write_temporary(name, bytes)?;
@@ -236,9 +252,13 @@ impl Store for DirStore {
             return Ok(PutOutcome::Created);
         }
         let _ = fs::remove_file(&temporary);
-        let meta = fs::symlink_metadata(self.path(name)).map_err(|e| self.error("checking", name, e))?;
         self.parity_of_another(name, bytes)?;
-        there(meta.len())
+        self.lost_the_race(name, bytes.len() as u64)
+    }
+
+    fn incoming(&self) -> Option<Box<dyn Incoming + '_>> {
+        // Parity is made of whole objects.
+        (self.parity == 0).then(|| Box::new(Arriving::new(self)) as Box<dyn Incoming>)
     }
 
     fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {

@@ -26,7 +26,7 @@ impl DirStore {
         let file = parity::make(object, percent);
         let to = self.parity_path(name);
         let write = || -> io::Result<()> {
-            let temporary = self.write_through(name, &file)?;
+            let temporary = self.write_through(&file)?;
             let place = || {
                 let folder = to.parent().unwrap_or(self.root());
                 make_folders(&*self.disk, folder)?;
@@ -53,10 +53,10 @@ impl DirStore {
     }
 
     /// A temporary file of these bytes, durable.
-    fn write_through(&self, name: &ObjectName, bytes: &[u8]) -> io::Result<PathBuf> {
+    fn write_through(&self, bytes: &[u8]) -> io::Result<PathBuf> {
         let folder = self.root().join(crate::TMP);
         make_folders(&*self.disk, &folder)?;
-        let path = self.temporary(name);
+        let path = self.temporary();
         let write = || -> io::Result<()> {
             let mut sink = self.disk.create(&path)?;
             bytes.chunks(WRITE).try_for_each(|piece| sink.write_all(piece))?;
@@ -103,7 +103,7 @@ impl DirStore {
     /// Puts good bytes under a name, whatever is there: that is kept in `damaged/`.
     fn replace_damaged(&self, name: &ObjectName, good: &[u8]) -> Result<(), StoreError> {
         let replace = || -> io::Result<()> {
-            let temporary = self.write_through(name, good)?;
+            let temporary = self.write_through(good)?;
             let wanted = blake3::hash(good);
             let place = || {
                 // What the disk gives back, not what it was given.

@@ -68,3 +68,47 @@ fn a_full_disk_is_said_and_leaves_nothing_behind() {
     assert!(store.put(&name, b"x", &facts(b"x")).is_err());
     assert_eq!(fs::read_dir(folder.path().join("tmp")).unwrap().count(), 0);
 }
+
+#[test]
+fn what_goes_wrong_with_pieces_is_told_in_the_end_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("repo");
+    let store = DirStore::create(&root).unwrap();
+    let tmp = root.join(TMP);
+    let left = || fs::read_dir(&tmp).unwrap().count();
+    let name = ObjectName::new("packs/ab/x").unwrap();
+    let send = |incoming: &mut Box<dyn Incoming + '_>| (0..3).for_each(|n| incoming.write(&[n; 1000]));
+
+    // A device that is full from the first byte on stands in for the file.
+    let mut full = Arriving::full(&store);
+    full.write(&[1; 1000]);
+    assert_eq!(left(), 0, "others have its room at once");
+    full.write(&[1; 1000]);
+    assert!(matches!(Box::new(full).finish(&name, &facts(b"")), Err(StoreError::Full { .. })));
+
+    // It is unplugged while pieces come.
+    let mut incoming = store.incoming().unwrap();
+    send(&mut incoming);
+    fs::rename(&root, folder.path().join("elsewhere")).unwrap();
+    send(&mut incoming);
+    assert!(matches!(incoming.finish(&name, &facts(b"")), Err(StoreError::Unreachable { .. })));
+    fs::rename(folder.path().join("elsewhere"), &root).unwrap();
+    fs::remove_dir_all(&tmp).unwrap();
+
+    // `tmp/` is made anew, and of two that come under one name the first one stays.
+    let (mut one, mut other) = (store.incoming().unwrap(), store.incoming().unwrap());
+    assert!(!tmp.exists(), "nothing happens before the first piece");
+    send(&mut one);
+    send(&mut other);
+    assert_eq!(left(), 2);
+    assert_eq!(one.finish(&name, &facts(b"")).unwrap(), PutOutcome::Created);
+    assert_eq!(other.finish(&name, &facts(b"")).unwrap(), PutOutcome::AlreadyThere);
+    assert_eq!((left(), fs::metadata(root.join(name.as_str())).unwrap().len()), (0, 3000));
+    let mut dropped = store.incoming().unwrap();
+    send(&mut dropped);
+    drop(dropped);
+    assert_eq!(left(), 0);
+
+    // A store that keeps parity wants whole objects.
+    assert!(DirStore::create(&root).unwrap().with_parity(10).incoming().is_none());
+}

@@ -39,6 +39,7 @@ pub struct Check {
 pub const CHECKS: &[Check] = &[
     Check { promise: "what was put is read", check: what_was_put_is_read },
     Check { promise: "nothing is ever replaced", check: nothing_is_ever_replaced },
+    Check { promise: "what comes in pieces is as what is put", check: pieces },
     Check { promise: "parts of objects are read", check: ranges },
     Check { promise: "listings show what is there", check: listings },
     Check { promise: "what is deleted is gone", check: deletion },
@@ -109,6 +110,33 @@ fn nothing_is_ever_replaced(store: &dyn Store) -> Kept {
     ensure(matches!(longer, Err(StoreError::Different { .. })), format!("other bytes were answered with {longer:?}"))?;
     let left = store.read(&name("a")?, None)?;
     ensure(left == ReadOutcome::Bytes(b"first".to_vec()), "the object was replaced")
+}
+
+fn pieces(store: &dyn Store) -> Kept {
+    if store.incoming().is_none() {
+        return Ok(());
+    }
+    let whole: Vec<u8> = (0..300_000u32).map(|n| (n * 31 / 7) as u8).collect();
+    let send = |at: &str, bytes: &[u8]| -> Result<Result<PutOutcome, StoreError>, Broken> {
+        let mut incoming = store.incoming().ok_or_else(|| Broken("it took pieces before".into()))?;
+        bytes.chunks(70_001).for_each(|piece| incoming.write(piece));
+        let facts = PutFacts { crc64: crc64(bytes), temperature: Temperature::Cold };
+        ensure(at == "a/other" || list_all(store, at)?.is_empty(), "what is still coming appears")?;
+        Ok(incoming.finish(&name(at)?, &facts))
+    };
+    ensure(send("a/new", &whole)?? == PutOutcome::Created, "a new one was not created")?;
+    ensure(store.read(&name("a/new")?, None)? == ReadOutcome::Bytes(whole.clone()), "other bytes than came")?;
+    ensure(send("a/none", b"")?? == PutOutcome::Created, "an empty one was not created")?;
+    ensure(store.read(&name("a/none")?, None)? == ReadOutcome::Bytes(Vec::new()), "an empty one has bytes")?;
+    put(store, "a/other", b"12345")?;
+    ensure(send("a/other", b"54321")?? == PutOutcome::AlreadyThere, "one of the same length is there")?;
+    let other = send("a/other", &whole)?;
+    ensure(matches!(other, Err(StoreError::Different { .. })), "another length is no error")?;
+    ensure(store.read(&name("a/other")?, None)? == ReadOutcome::Bytes(b"12345".to_vec()), "it was replaced")?;
+    let mut dropped = store.incoming().ok_or_else(|| Broken("it took pieces before".into()))?;
+    dropped.write(&whole);
+    drop(dropped);
+    ensure(list_all(store, "")?.len() == 3, "what never ended is there")
 }
 
 fn ranges(store: &dyn Store) -> Kept {

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 
 use darkslide_words::ObjectName;
 
-use crate::{Capabilities, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError};
+use crate::{Capabilities, Gathered, Incoming, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError};
 
 /// What goes wrong, and at which PUT (from 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +128,10 @@ impl<S: Store> Store for FaultyStore<S> {
             }
             Some(Fault::CallBefore(_) | Fault::CallAfter(_)) => Err(self.dead()),
         }
+    }
+
+    fn incoming(&self) -> Option<Box<dyn Incoming + '_>> {
+        Some(Box::new(Gathered::new(self)))
     }
 
     fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {

@@ -7,6 +7,7 @@
 pub mod contract;
 mod error;
 mod faulty;
+mod incoming;
 mod memory;
 mod mending;
 mod recording;
@@ -22,6 +23,7 @@ pub use darkslide_words::Readable;
 
 pub use error::StoreError;
 pub use faulty::{Fault, FaultyStore};
+pub use incoming::{Gathered, Incoming};
 pub use memory::MemoryStore;
 pub use mending::{Healed, Mending, ParityState};
 pub use recording::{Call, RecordingStore};
@@ -160,6 +162,12 @@ pub trait Store: Send + Sync {
     /// not copy them.
     fn put_shared(&self, name: &ObjectName, bytes: &Payload, facts: &PutFacts) -> Result<PutOutcome, StoreError> {
         self.put(name, bytes, facts)
+    }
+
+    /// Begins an object whose bytes come piece by piece and whose name comes last; nothing where the store wants
+    /// whole objects. Nothing happens in the store before the first piece.
+    fn incoming(&self) -> Option<Box<dyn Incoming + '_>> {
+        None
     }
 
     /// Reads an object or a range of it. A range beyond the end is

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use darkslide_words::{Bytes, Clock, ObjectName, StorageClass, Time};
 
-use crate::{Capabilities, Listed, OnListed, PutFacts, PutOutcome, ReadOutcome, Readable, Store, StoreError};
+use crate::{
+    Capabilities, Gathered, Incoming, Listed, OnListed, PutFacts, PutOutcome, ReadOutcome, Readable, Store, StoreError,
+};
 
 /// An object and when it came.
 type Held = (Vec<u8>, Time);
@@ -86,6 +88,10 @@ impl Store for MemoryStore {
                 Ok(PutOutcome::Created)
             }
         }
+    }
+
+    fn incoming(&self) -> Option<Box<dyn Incoming + '_>> {
+        Some(Box::new(Gathered::new(self)))
     }
 
     fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {

@@ -6,7 +6,10 @@ use std::sync::Mutex;
 
 use darkslide_words::{ObjectName, Tier};
 
-use crate::{Capabilities, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, ThawAsk, ThawOutcome};
+use crate::{
+    Capabilities, Gathered, Incoming, OnListed, PutFacts, PutOutcome, ReadOutcome, Store, StoreError, ThawAsk,
+    ThawOutcome,
+};
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,10 @@ impl<S: Store> Store for RecordingStore<S> {
     fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError> {
         self.note(Call::Put(name.clone(), bytes.len() as u64));
         self.inner.put(name, bytes, facts)
+    }
+
+    fn incoming(&self) -> Option<Box<dyn Incoming + '_>> {
+        Some(Box::new(Gathered::new(self)))
     }
 
     fn read(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<ReadOutcome, StoreError> {
