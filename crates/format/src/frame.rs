@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::io::Write as _;
 
 use crate::FormatError;
+use crate::stream::SealBuffer;
 
 /// Largest content of one zstd block.
 const BLOCK: usize = 128 * 1024;
@@ -60,6 +61,11 @@ fn is_compressed(extension: &str) -> bool {
             | "braw"
             | "insv"
     )
+}
+
+/// True if chunks of such a file are never compressed, whatever is in them.
+pub fn stays_raw(extension: Option<&str>) -> bool {
+    extension.is_some_and(is_compressed)
 }
 
 /// Extensions of texts and databases, which deserve a better level.
@@ -266,6 +272,21 @@ fn expect_len(found: usize, wanted: usize) -> Result<(), FormatError> {
     }
 }
 
+/// What stands before the blocks of a frame of so much content.
+fn raw_head(plain: usize) -> [u8; RAW_HEAD] {
+    // Descriptor 0x80: content size in four bytes, no checksum, no dictionary;
+    // window 0x38: 128 KiB, all that raw blocks need.
+    let mut head = [0x28, 0xb5, 0x2f, 0xfd, 0x80, 0x38, 0, 0, 0, 0];
+    head[6..].copy_from_slice(&(plain as u32).to_le_bytes());
+    head
+}
+
+/// What stands before a raw block.
+fn block_header(len: usize, last: bool) -> [u8; 3] {
+    let [a, b, c, _] = ((len as u32) << 3 | u32::from(last)).to_le_bytes();
+    [a, b, c]
+}
+
 /// Length of the raw frame of `plain` bytes.
 pub fn raw_len(plain: usize) -> usize {
     RAW_HEAD + plain + 3 * plain.div_ceil(BLOCK).max(1)
@@ -273,21 +294,69 @@ pub fn raw_len(plain: usize) -> usize {
 
 /// Hands the pieces of a raw frame of `plain` to `put`, without copying it.
 pub fn put_raw(plain: &[u8], mut put: impl FnMut(&[u8])) {
-    // Descriptor 0x80: content size in four bytes, no checksum, no dictionary;
-    // window 0x38: 128 KiB, all that raw blocks need.
-    let mut head = [0x28, 0xb5, 0x2f, 0xfd, 0x80, 0x38, 0, 0, 0, 0];
-    head[6..].copy_from_slice(&(plain.len() as u32).to_le_bytes());
-    put(&head);
+    put(&raw_head(plain.len()));
     let mut rest = plain;
     loop {
         let (block, after) = rest.split_at(rest.len().min(BLOCK));
-        let field = (block.len() as u32) << 3 | u32::from(after.is_empty());
-        put(&field.to_le_bytes()[..3]);
+        put(&block_header(block.len(), after.is_empty()));
         put(block);
         if after.is_empty() {
             return;
         }
         rest = after;
+    }
+}
+
+/// A raw frame that is put together while its content comes; in the end it is the one that [`put_raw`] makes.
+#[derive(Debug, Clone, Copy)]
+pub struct RawFrame {
+    /// Where it begins in the pack.
+    pub at: usize,
+    /// Bytes of content so far.
+    pub plain: usize,
+    /// Where the last block's header stands.
+    block_at: usize,
+    /// Bytes in the last block.
+    block: usize,
+}
+
+impl RawFrame {
+    /// Begins one, with what has to be known of its end left open.
+    pub fn begin(out: &mut SealBuffer) -> Self {
+        let at = out.len();
+        out.append(&[0; RAW_HEAD]);
+        Self { at, plain: 0, block_at: Self::block(out), block: 0 }
+    }
+
+    fn block(out: &mut SealBuffer) -> usize {
+        let at = out.len();
+        out.append(&[0; 3]);
+        at
+    }
+
+    fn close_block(&self, out: &mut SealBuffer, last: bool) {
+        out.overwrite(self.block_at, &block_header(self.block, last));
+    }
+
+    /// Adds content.
+    pub fn add(&mut self, out: &mut SealBuffer, mut piece: &[u8]) {
+        while !piece.is_empty() {
+            if self.block == BLOCK {
+                self.close_block(out, false);
+                (self.block_at, self.block) = (Self::block(out), 0);
+            }
+            let (some, rest) = piece.split_at(piece.len().min(BLOCK - self.block));
+            out.append(some);
+            self.block += some.len();
+            self.plain += some.len();
+            piece = rest;
+        }
+    }
+
+    /// That was all.
+    pub fn end(self, out: &mut SealBuffer) {
+        self.close_block(out, true);
+        out.overwrite(self.at, &raw_head(self.plain));
     }
 }
 
@@ -297,9 +366,7 @@ pub fn put_raw(plain: &[u8], mut put: impl FnMut(&[u8])) {
 /// first block is raw even if it is zeros: `zstd` up to 1.4.3 stumbles over the
 /// other kind there.
 pub fn put_sparse(plain: &[u8], mut put: impl FnMut(&[u8])) {
-    let mut head = [0x28, 0xb5, 0x2f, 0xfd, 0x80, 0x38, 0, 0, 0, 0];
-    head[6..].copy_from_slice(&(plain.len() as u32).to_le_bytes());
-    put(&head);
+    put(&raw_head(plain.len()));
     let mut rest = plain;
     loop {
         let (zeros, len) = match next_block(rest) {
@@ -439,6 +506,32 @@ mod tests {
         let mut out = vec![0; len];
         SeededRng::new(len as u64).fill(&mut out);
         out
+    }
+
+    #[test]
+    fn a_raw_frame_in_pieces_is_the_one_at_once() {
+        let sealed = |fill: &dyn Fn(&mut SealBuffer)| {
+            let head = crate::seal::Head { header: b"header\n".to_vec(), nonce: [2; 16] };
+            let key = crate::stream::StreamKey::derive(&[1; 16], &[2; 16]).unwrap();
+            let mut buffer = SealBuffer::new(&head, key, crate::space::Space::default());
+            buffer.append(b"before");
+            fill(&mut buffer);
+            buffer.append(b"after");
+            buffer.finish().unwrap().id
+        };
+        for len in [1, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 5 * BLOCK + 17] {
+            let plain: Vec<u8> = (0..len).map(|n| (n * 7 / 3) as u8).collect();
+            let at_once = sealed(&|buffer| put_raw(&plain, |piece| buffer.append(piece)));
+            for step in [777, BLOCK, BLOCK + 1, 3 * BLOCK] {
+                let in_pieces = sealed(&|buffer| {
+                    let mut frame = RawFrame::begin(buffer);
+                    plain.chunks(step).for_each(|piece| frame.add(buffer, piece));
+                    assert_eq!((frame.plain, frame.at), (len, 6));
+                    frame.end(buffer);
+                });
+                assert_eq!(in_pieces, at_once, "{len} by {step}");
+            }
+        }
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use darkslide_words::{Bytes, ChunkId, Count, Name, ObjectId, ObjectName, RepositoryId, Time, WriterId};
 
-use crate::frame::{self, Frame, Framer};
+use crate::frame::{self, Frame, Framer, RawFrame};
 use crate::index::{IndexPack, Span};
 use crate::manifest::{self, BaseRow, ChunkRow, Manifest, PackKind};
 use crate::seal::{self, Head, Recipients};
 use crate::signed::{self, DocType, SecretKey};
 use crate::space::Space;
-use crate::stream::SealBuffer;
+use crate::stream::{Leaf, Leaves, OnSealed, Passes, SealBuffer, Sealed};
 use crate::tarball::{self, BLOCK};
 use crate::{FORMAT, FormatError, canon};
 
@@ -69,7 +69,7 @@ pub struct SealedPack {
     pub name: ObjectName,
     /// Its id.
     pub id: ObjectId,
-    /// The sealed bytes.
+    /// The sealed bytes; none where they were handed on in pieces.
     pub bytes: Space,
     /// CRC64NVME of them.
     pub crc64: u64,
@@ -87,6 +87,8 @@ pub struct PackWriter {
     /// The frame of the glue.
     frame: Vec<u8>,
     part: Option<OpenPart>,
+    /// A chunk of the open part that is still coming.
+    coming: Option<RawFrame>,
     rows: Vec<ChunkRow>,
     bases: Vec<BaseRow>,
     /// Recipes, as JSON.
@@ -102,14 +104,25 @@ impl PackWriter {
     /// Starts a pack; `space` is reused for its bytes.
     pub fn new(kind: PackKind, recipients: &Recipients, space: Space) -> Result<Self, FormatError> {
         let (head, key) = seal::begin(recipients)?;
+        Self::begin(kind, SealBuffer::new(&head, key, space), head)
+    }
+
+    /// Starts a pack that is handed on in leaves while it fills; its memory comes from `leaves`.
+    pub fn leaf_by_leaf(kind: PackKind, recipients: &Recipients, leaves: Leaves) -> Result<Self, FormatError> {
+        let (head, key) = seal::begin(recipients)?;
+        Self::begin(kind, SealBuffer::leaf_by_leaf(&head, key, leaves), head)
+    }
+
+    fn begin(kind: PackKind, buffer: SealBuffer, head: Head) -> Result<Self, FormatError> {
         Ok(Self {
             kind,
-            buffer: SealBuffer::new(&head, key, space),
+            buffer,
             head,
             framer: Framer::new()?,
             glue: Vec::new(),
             frame: Vec::new(),
             part: None,
+            coming: None,
             rows: Vec::new(),
             bases: Vec::new(),
             recipes: Vec::new(),
@@ -274,8 +287,37 @@ impl PackWriter {
         Ok(())
     }
 
+    /// Begins a chunk of the open part that comes in pieces and is not compressed; whether it is new shows in the
+    /// end.
+    pub fn begin_chunk(&mut self) {
+        self.coming = Some(RawFrame::begin(&mut self.buffer));
+    }
+
+    /// Its next bytes.
+    pub fn chunk_piece(&mut self, piece: &[u8]) {
+        if let Some(coming) = &mut self.coming {
+            coming.add(&mut self.buffer, piece);
+        }
+    }
+
+    /// It has come, and it is new.
+    pub fn end_chunk(&mut self, id: ChunkId) {
+        let (Some(came), Some(part)) = (self.coming.take(), &mut self.part) else { return };
+        part.size += came.plain as u64;
+        came.end(&mut self.buffer);
+        self.push_row(id, came.at, came.plain, None);
+    }
+
+    /// It is known, or will not come: as if it had not begun.
+    pub fn undo_chunk(&mut self) {
+        if let Some(coming) = self.coming.take() {
+            self.buffer.truncate(coming.at);
+        }
+    }
+
     /// Closes the open part: its chunks were all new and stand as one entry.
     pub fn end_part(&mut self) {
+        self.undo_chunk();
         let Some(mut part) = self.part.take() else {
             return;
         };
@@ -292,6 +334,7 @@ impl PackWriter {
     /// The open part turned out to have known chunks: what it has so far
     /// becomes entries of single chunks.
     pub fn loosen_part(&mut self) {
+        self.undo_chunk();
         let Some(part) = self.part.take() else { return };
         let moved: Vec<ChunkRow> = self.rows.drain(part.rows_at..).collect();
         let frames: Vec<Vec<u8>> =
@@ -312,9 +355,21 @@ impl PackWriter {
     /// Takes the open part back, as if it had never begun: the file changed while
     /// it was read. The ids of its chunks.
     pub fn abandon_part(&mut self) -> Vec<ChunkId> {
+        self.undo_chunk();
         let Some(part) = self.part.take() else { return Vec::new() };
         self.buffer.truncate(part.header_at);
         self.rows.drain(part.rows_at..).map(|row| row.id).collect()
+    }
+
+    /// Leaves of which nothing can be taken back any more.
+    pub fn ready(&mut self) -> Result<Vec<Leaf>, FormatError> {
+        let to = self.part.as_ref().map_or(self.buffer.len(), |part| part.header_at);
+        self.buffer.ready(to)
+    }
+
+    /// True if it is handed on in leaves.
+    pub fn in_leaves(&self) -> bool {
+        self.buffer.is_in_leaves()
     }
 
     /// True while a part is open.
@@ -330,7 +385,30 @@ impl PackWriter {
     }
 
     /// Adds the manifest, signs, and seals what is not sealed yet.
-    pub fn finish(mut self, run: &RunFacts, random: [u8; 16], key: &SecretKey) -> Result<SealedPack, FormatError> {
+    pub fn finish(self, run: &RunFacts, random: [u8; 16], key: &SecretKey) -> Result<SealedPack, FormatError> {
+        self.close(run, random, key, SealBuffer::finish)
+    }
+
+    /// The same of a pack in leaves: `passes` are over those that were handed on, and all that is left goes to
+    /// `sealed`, which has had what was made of them.
+    pub fn finish_after(
+        self,
+        passes: Option<Box<Passes>>,
+        run: &RunFacts,
+        random: [u8; 16],
+        key: &SecretKey,
+        sealed: &mut OnSealed<'_>,
+    ) -> Result<SealedPack, FormatError> {
+        self.close(run, random, key, |buffer| buffer.finish_after(passes, sealed))
+    }
+
+    fn close(
+        mut self,
+        run: &RunFacts,
+        random: [u8; 16],
+        key: &SecretKey,
+        seal: impl FnOnce(SealBuffer) -> Result<Sealed, FormatError>,
+    ) -> Result<SealedPack, FormatError> {
         self.end_part();
         let manifest = Manifest {
             bases: std::mem::take(&mut self.bases),
@@ -359,8 +437,8 @@ impl PackWriter {
         self.pad(document.len() as u64);
         self.glue.resize(self.glue.len() + 2 * BLOCK, 0);
         self.flush_glue();
-        let sealed = self.buffer.finish()?;
-        FormatError::limit("a pack", sealed.bytes.len() as u64, crate::limits::PACK_MAX)?;
+        let sealed = seal(self.buffer)?;
+        FormatError::limit("a pack", sealed.len as u64, crate::limits::PACK_MAX)?;
         let name = self.kind.object(sealed.id);
         Ok(SealedPack {
             id: sealed.id,
@@ -373,7 +451,7 @@ impl PackWriter {
                 manifest: Span { len: Bytes(len as u64), off: Bytes(off as u64) },
                 nonce: canon::B64(self.head.nonce.to_vec()),
                 object: name.clone(),
-                size: Bytes(sealed.bytes.len() as u64),
+                size: Bytes(sealed.len as u64),
             },
             name,
             bytes: sealed.bytes,

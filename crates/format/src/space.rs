@@ -4,6 +4,7 @@
 
 use std::io::{self, Read};
 use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes that grow; kept from one file or pack to the next.
 #[derive(Debug, Default)]
@@ -116,6 +117,46 @@ impl DerefMut for Space {
             Some((map, len)) => &mut map[..*len],
             None => &mut self.heap,
         }
+    }
+}
+
+/// Memory in pieces of one size that go round: whoever is done with one gives it back.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    size: usize,
+    spaces: Arc<Mutex<Vec<Space>>>,
+}
+
+impl Pool {
+    /// Of pieces of `size` bytes; empty at first.
+    pub fn new(size: usize) -> Self {
+        Self { size, spaces: Arc::default() }
+    }
+
+    fn spaces(&self) -> std::sync::MutexGuard<'_, Vec<Space>> {
+        self.spaces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One that was given back, or a new one.
+    pub fn take(&self) -> Space {
+        let back = self.spaces().pop();
+        back.unwrap_or_else(|| Space::large(self.size))
+    }
+
+    /// For the next who needs one.
+    pub fn give(&self, mut space: Space) {
+        space.truncate(0);
+        self.spaces().push(space);
+    }
+
+    /// How many there are to be taken.
+    pub fn len(&self) -> usize {
+        self.spaces().len()
+    }
+
+    /// True if none is there to be taken.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 

@@ -6,6 +6,8 @@
 //! hashing sees each segment while it is still in the cache. What is final may be
 //! sealed before the rest is there.
 
+use std::collections::VecDeque;
+
 use darkslide_words::ObjectId;
 use ring::hkdf;
 use zeroize::Zeroizing;
@@ -13,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::FormatError;
 use crate::cipher::{Nonce, Opening, Sealing};
 use crate::seal::Head;
-use crate::space::Space;
+use crate::space::{Pool, Space};
 
 /// Plaintext bytes of a full segment.
 pub const SEGMENT: usize = 64 * 1024;
@@ -71,9 +73,68 @@ pub fn plain_len(sealed_len: u64) -> Option<u64> {
     segments(sealed_len).map(|n| sealed_len - n * TAG as u64)
 }
 
-/// A file that is being sealed.
-pub struct SealBuffer {
+/// Memory of the largest leaf: two large pages.
+const LEAF: usize = 4 << 20;
+/// Its segments. With the first of them goes the head of the file, which has room beside so many.
+const LEAF_SEGMENTS: usize = 63;
+
+/// Memory for leaves, which goes round.
+#[derive(Debug, Clone)]
+pub struct Leaves {
+    pool: Pool,
+    segments: usize,
+}
+
+impl Leaves {
+    /// For leaves of so many segments.
+    pub fn of(segments: usize) -> Self {
+        let segments = segments.clamp(1, LEAF_SEGMENTS);
+        Self { pool: Pool::new((segments + 1) * LEAF / (LEAF_SEGMENTS + 1)), segments }
+    }
+
+    /// For packs of about `target` bytes: sixteen leaves or more make one.
+    pub fn for_packs(target: u64) -> Self {
+        Self::of(usize::try_from(target / 16).unwrap_or(LEAF) / SEGMENT)
+    }
+
+    /// Gives back what is not needed any more.
+    pub fn give(&self, space: Space) {
+        self.pool.give(space);
+    }
+}
+
+/// A stretch of whole segments, laid out as in the finished file, that is not changed any more.
+pub struct Leaf {
     bytes: Space,
+    /// Bytes before the first segment.
+    head: usize,
+    /// With the first leaf of a file, what is to be made of it and of those after it.
+    passes: Option<Box<Passes>>,
+}
+
+impl Leaf {
+    /// What is made of this leaf and those after it; with the first one only.
+    pub fn begins(&mut self) -> Option<Box<Passes>> {
+        self.passes.take()
+    }
+
+    /// Its memory, for the next one.
+    pub fn into_space(self) -> Space {
+        self.bytes
+    }
+}
+
+/// Gets the sealed bytes of a file, piece by piece.
+pub type OnSealed<'a> = dyn FnMut(&[u8]) + 'a;
+
+/// A file that is being sealed: whole, in one stretch of memory, or leaf by leaf while it grows.
+pub struct SealBuffer {
+    /// Those that are still here; of a whole file all that there is.
+    leaves: VecDeque<Space>,
+    /// Leaves that were handed on.
+    gone: usize,
+    /// Where further leaves come from; nothing for a whole file.
+    pool: Option<Leaves>,
     head: usize,
     len: usize,
     key: StreamKey,
@@ -81,27 +142,29 @@ pub struct SealBuffer {
 }
 
 /// What is made of each segment in turn: sealed, hashed, summed up.
-struct Passes {
+pub struct Passes {
     cipher: Sealing,
     id: blake3::Hasher,
     crc: crc_fast::Digest,
-    /// Bytes of the file that were hashed.
-    hashed: usize,
     /// Segments that are sealed.
     segments: usize,
+    /// Bytes of the file before the leaf at hand.
+    before: usize,
+    /// Bytes of the leaf that were hashed.
+    hashed: usize,
 }
 
 impl Passes {
     fn new(key: &StreamKey) -> Result<Self, FormatError> {
+        let (cipher, id) = (Sealing::new(&key.0)?, blake3::Hasher::new());
         let crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
-        Ok(Self { cipher: Sealing::new(&key.0)?, id: blake3::Hasher::new(), crc, hashed: 0, segments: 0 })
+        Ok(Self { cipher, id, crc, segments: 0, before: 0, hashed: 0 })
     }
 
-    /// Over the next segment of a file whose payload begins at `head`.
-    fn next(&mut self, file: &mut [u8], head: usize, last: bool) -> Result<(), FormatError> {
-        let from = head + self.segments * STRIDE;
-        let to = (from + STRIDE).min(file.len());
-        let (plain, gap) = file[from..to].split_at_mut(to - from - TAG);
+    /// Over the next segment, which begins at `from` in its leaf.
+    fn next(&mut self, leaf: &mut [u8], from: usize, last: bool) -> Result<(), FormatError> {
+        let to = (from + STRIDE).min(leaf.len());
+        let (plain, gap) = leaf[from..to].split_at_mut(to - from - TAG);
         let tag = self
             .cipher
             .seal(nonce(self.segments as u64, last), plain)
@@ -109,11 +172,51 @@ impl Passes {
         gap.copy_from_slice(&tag);
         self.segments += 1;
         // In pieces that begin where BLAKE3's own do: others cost it a fifth more.
-        let end = if last { to } else { to - to % SEGMENT };
-        self.id.update(&file[self.hashed..end]);
-        self.crc.update(&file[self.hashed..end]);
-        self.hashed = end;
+        let end = if last { to } else { to - (self.before + to) % SEGMENT };
+        self.hash(leaf, end);
         Ok(())
+    }
+
+    fn hash(&mut self, leaf: &[u8], to: usize) {
+        if to > self.hashed {
+            self.id.update(&leaf[self.hashed..to]);
+            self.crc.update(&leaf[self.hashed..to]);
+            self.hashed = to;
+        }
+    }
+
+    /// Over all segments of a leaf; each is handed to `sealed` while it is in the cache.
+    pub fn leaf(&mut self, leaf: &mut Leaf, sealed: &mut OnSealed<'_>) -> Result<(), FormatError> {
+        let first = self.segments;
+        self.rest(&mut leaf.bytes, leaf.head, first, false, sealed)
+    }
+
+    /// Over the segments that are not sealed yet of a leaf whose first is number `first`.
+    fn rest(
+        &mut self,
+        leaf: &mut [u8],
+        head: usize,
+        first: usize,
+        last: bool,
+        sealed: &mut OnSealed<'_>,
+    ) -> Result<(), FormatError> {
+        let mut given = 0;
+        let mut from = head + (self.segments - first) * STRIDE;
+        while from < leaf.len() {
+            let to = from + STRIDE;
+            self.next(leaf, from, last && to >= leaf.len())?;
+            sealed(&leaf[given..self.hashed]);
+            (given, from) = (self.hashed, to);
+        }
+        self.hash(leaf, leaf.len());
+        sealed(&leaf[given..]);
+        self.before += leaf.len();
+        self.hashed = 0;
+        Ok(())
+    }
+
+    fn names(self) -> (ObjectId, u64) {
+        (ObjectId::new(*self.id.finalize().as_bytes()), self.crc.finalize())
     }
 }
 
@@ -123,8 +226,10 @@ const NEAR: usize = 4 * SEGMENT;
 /// A sealed file and its names.
 #[derive(Debug)]
 pub struct Sealed {
-    /// Header, nonce and sealed payload.
+    /// Header, nonce and sealed payload; none where they were handed on in pieces.
     pub bytes: Space,
+    /// How many bytes there are.
+    pub len: usize,
     /// BLAKE3 of them.
     pub id: ObjectId,
     /// CRC64NVME of them.
@@ -132,12 +237,27 @@ pub struct Sealed {
 }
 
 impl SealBuffer {
-    /// Starts with the header; `space` is reused for the bytes.
-    pub fn new(head: &Head, key: StreamKey, mut space: Space) -> Self {
+    /// Starts a whole file with the header; `space` is reused for the bytes.
+    pub fn new(head: &Head, key: StreamKey, space: Space) -> Self {
+        Self::begin(head, key, space, None)
+    }
+
+    /// Starts a file that is handed on in leaves.
+    pub fn leaf_by_leaf(head: &Head, key: StreamKey, leaves: Leaves) -> Self {
+        Self::begin(head, key, leaves.pool.take(), Some(leaves))
+    }
+
+    fn begin(head: &Head, key: StreamKey, mut space: Space, pool: Option<Leaves>) -> Self {
         space.truncate(0);
         space.extend(&head.header);
         space.extend(&head.nonce);
-        Self { head: space.len(), bytes: space, len: 0, key, passes: None }
+        let head = space.len();
+        Self { leaves: VecDeque::from([space]), gone: 0, pool, head, len: 0, key, passes: None }
+    }
+
+    /// True if it is handed on in leaves.
+    pub fn is_in_leaves(&self) -> bool {
+        self.pool.is_some()
     }
 
     /// Plaintext bytes so far.
@@ -150,8 +270,29 @@ impl SealBuffer {
         self.len == 0
     }
 
-    fn at(&self, plain: usize) -> usize {
-        self.head + plain + plain / SEGMENT * TAG
+    /// Number of the leaf that a segment is in, and its place there.
+    fn leaf_of(&self, segment: usize) -> (usize, usize) {
+        let (leaf, within) = match &self.pool {
+            Some(leaves) => (segment / leaves.segments, segment % leaves.segments),
+            None => (0, segment),
+        };
+        (leaf, within * STRIDE + if leaf == 0 { self.head } else { 0 })
+    }
+
+    /// The first segment of a leaf.
+    fn first_of(&self, leaf: usize) -> usize {
+        leaf * self.pool.as_ref().map_or(0, |leaves| leaves.segments)
+    }
+
+    /// Which of the leaves that are here a byte of plaintext is in, and where.
+    fn spot(&self, plain: usize) -> (usize, usize) {
+        let (leaf, at) = self.leaf_of(plain / SEGMENT);
+        (leaf - self.gone, at + plain % SEGMENT)
+    }
+
+    fn last(&mut self) -> &mut Space {
+        let last = self.leaves.len() - 1;
+        &mut self.leaves[last]
     }
 
     /// Adds plaintext.
@@ -159,27 +300,31 @@ impl SealBuffer {
         while !data.is_empty() {
             let within = self.len % SEGMENT;
             if within == 0 && self.len > 0 {
-                self.bytes.extend(&[0; TAG]);
+                self.last().extend(&[0; TAG]);
+                let next = self.pool.as_ref().filter(|leaves| (self.len / SEGMENT).is_multiple_of(leaves.segments));
+                self.leaves.extend(next.map(|leaves| leaves.pool.take()));
             }
             let n = data.len().min(SEGMENT - within);
-            self.bytes.extend(&data[..n]);
+            self.last().extend(&data[..n]);
             self.len += n;
             data = &data[n..];
         }
     }
 
-    /// Plaintext that is sealed already. It is not there to be read or replaced any more: a segment that were
-    /// sealed twice would give away both its versions.
+    /// Plaintext that is sealed already, or handed on. It is not there to be read or replaced any more: a segment
+    /// that were sealed twice would give away both its versions.
     fn sealed(&self) -> usize {
-        self.passes.as_ref().map_or(0, |passes| passes.segments * SEGMENT)
+        let settled = self.passes.as_ref().map_or(0, |passes| passes.segments);
+        settled.max(self.first_of(self.gone)) * SEGMENT
     }
 
-    /// All that was appended is final: seals whole segments that are still in the cache, which spares bringing
-    /// them back. Where more than that waits, after a large chunk, it and all that comes after it wait for the end.
+    /// All that was appended to a whole file is final: seals whole segments that are still in the cache, which spares
+    /// bringing them back. Where more than that waits, after a large chunk, it and all that comes after it wait for
+    /// the end.
     pub fn settle(&mut self) -> Result<(), FormatError> {
         // The last one is sealed in another way.
         let whole = self.len.saturating_sub(1) / SEGMENT;
-        if whole * SEGMENT == self.sealed() || self.len - self.sealed() > NEAR {
+        if self.pool.is_some() || whole * SEGMENT == self.sealed() || self.len - self.sealed() > NEAR {
             return Ok(());
         }
         let passes = match &mut self.passes {
@@ -187,9 +332,29 @@ impl SealBuffer {
             none => none.insert(Passes::new(&self.key)?),
         };
         while passes.segments < whole {
-            passes.next(&mut self.bytes, self.head, false)?;
+            passes.next(&mut self.leaves[0], self.head + passes.segments * STRIDE, false)?;
         }
         Ok(())
+    }
+
+    /// Hands on the leaves that are full where plaintext up to `to` is final.
+    pub fn ready(&mut self, to: usize) -> Result<Vec<Leaf>, FormatError> {
+        let mut ready = Vec::new();
+        let Some(leaves) = &self.pool else { return Ok(ready) };
+        // The last segment stays: it is sealed in another way. So does that before `to`, up to which all may be taken
+        // back.
+        let to = to.min(self.len).saturating_sub(1) / SEGMENT / leaves.segments;
+        while self.gone < to
+            && let Some(bytes) = self.leaves.pop_front()
+        {
+            let (head, passes) = match self.gone {
+                0 => (self.head, Some(Box::new(Passes::new(&self.key)?))),
+                _ => (0, None),
+            };
+            ready.push(Leaf { bytes, head, passes });
+            self.gone += 1;
+        }
+        Ok(ready)
     }
 
     /// Replaces plaintext that was appended before, and not settled.
@@ -197,8 +362,8 @@ impl SealBuffer {
         assert!(offset >= self.sealed(), "sealed bytes are replaced");
         while !data.is_empty() {
             let n = data.len().min(SEGMENT - offset % SEGMENT);
-            let at = self.at(offset);
-            self.bytes[at..at + n].copy_from_slice(&data[..n]);
+            let (leaf, at) = self.spot(offset);
+            self.leaves[leaf][at..at + n].copy_from_slice(&data[..n]);
             offset += n;
             data = &data[n..];
         }
@@ -211,8 +376,8 @@ impl SealBuffer {
         let mut out = Vec::with_capacity(len);
         while offset < end {
             let n = (end - offset).min(SEGMENT - offset % SEGMENT);
-            let at = self.at(offset);
-            out.extend_from_slice(&self.bytes[at..at + n]);
+            let (leaf, at) = self.spot(offset);
+            out.extend_from_slice(&self.leaves[leaf][at..at + n]);
             offset += n;
         }
         out
@@ -223,21 +388,46 @@ impl SealBuffer {
         // The tag of what is sealed stands before the first byte after it.
         assert!(len > self.sealed() || self.sealed() == 0, "sealed bytes are forgotten");
         self.len = self.len.min(len);
-        let gaps = self.len.saturating_sub(1) / SEGMENT;
-        self.bytes.truncate(self.head + self.len + gaps * TAG);
+        let (leaf, end) = match self.len.checked_sub(1) {
+            Some(last) => self.spot(last),
+            None => (0, self.head - 1),
+        };
+        while self.leaves.len() > leaf + 1
+            && let (Some(leaves), Some(space)) = (&self.pool, self.leaves.pop_back())
+        {
+            leaves.give(space);
+        }
+        self.leaves[leaf].truncate(end + 1);
     }
 
     /// Seals every segment and names the file.
     pub fn finish(mut self) -> Result<Sealed, FormatError> {
-        self.bytes.extend(&[0; TAG]);
-        let mut passes = self.passes.take().map_or_else(|| Passes::new(&self.key), Ok)?;
-        let segments = (self.bytes.len() - self.head).div_ceil(STRIDE);
-        while passes.segments < segments {
-            let last = passes.segments + 1 == segments;
-            passes.next(&mut self.bytes, self.head, last)?;
+        self.passes.take().map_or_else(|| Passes::new(&self.key), Ok).and_then(|passes| self.end(passes, &mut |_| ()))
+    }
+
+    /// Seals what was not handed on and names the file; `passes` are over what was.
+    pub fn finish_after(self, passes: Option<Box<Passes>>, sealed: &mut OnSealed<'_>) -> Result<Sealed, FormatError> {
+        let passes = passes.map_or_else(|| Passes::new(&self.key), |passes| Ok(*passes))?;
+        self.end(passes, sealed)
+    }
+
+    fn end(mut self, mut passes: Passes, sealed: &mut OnSealed<'_>) -> Result<Sealed, FormatError> {
+        assert!(self.pool.is_none() || passes.segments == self.first_of(self.gone), "leaves are missing");
+        self.last().extend(&[0; TAG]);
+        let mut whole = Space::default();
+        let count = self.leaves.len();
+        for (n, mut leaf) in std::mem::take(&mut self.leaves).into_iter().enumerate() {
+            let number = self.gone + n;
+            let head = if number == 0 { self.head } else { 0 };
+            passes.rest(&mut leaf, head, self.first_of(number), n + 1 == count, sealed)?;
+            match &self.pool {
+                Some(leaves) => leaves.give(leaf),
+                None => whole = leaf,
+            }
         }
-        let Passes { id, crc, .. } = passes;
-        Ok(Sealed { id: ObjectId::new(*id.finalize().as_bytes()), crc64: crc.finalize(), bytes: self.bytes })
+        let len = passes.before;
+        let (id, crc64) = passes.names();
+        Ok(Sealed { bytes: whole, len, id, crc64 })
     }
 }
 
@@ -412,6 +602,98 @@ mod tests {
         assert!(!refuses(|buffer| buffer.truncate(SEGMENT + 1)));
         assert!(!refuses(|buffer| buffer.overwrite(SEGMENT, b"ab")));
         assert_eq!(settled().read(SEGMENT, 9), [1; 9]);
+    }
+
+    /// What a buffer in leaves comes to, each leaf sealed as soon as it is ready.
+    struct Handed {
+        buffer: SealBuffer,
+        passes: Option<Box<Passes>>,
+        leaves: Leaves,
+        bytes: Vec<u8>,
+    }
+
+    impl Handed {
+        fn new(segments: usize) -> Self {
+            let leaves = Leaves::of(segments);
+            let buffer = SealBuffer::leaf_by_leaf(&head(), key(), leaves.clone());
+            Self { buffer, passes: None, leaves, bytes: Vec::new() }
+        }
+
+        fn ready(&mut self, to: usize) {
+            for mut leaf in self.buffer.ready(to).unwrap() {
+                let passes = match leaf.begins() {
+                    Some(passes) => self.passes.insert(passes),
+                    None => self.passes.as_mut().unwrap(),
+                };
+                passes.leaf(&mut leaf, &mut |sealed| self.bytes.extend_from_slice(sealed)).unwrap();
+                self.leaves.give(leaf.into_space());
+            }
+        }
+
+        fn finish(mut self) -> (Sealed, Vec<u8>) {
+            let sealed = self.buffer.finish_after(self.passes, &mut |sealed| self.bytes.extend_from_slice(sealed));
+            (sealed.unwrap(), self.bytes)
+        }
+    }
+
+    #[test]
+    fn what_is_handed_on_in_leaves_is_sealed_as_in_one_stretch() {
+        let data: Vec<u8> = (0..9 * SEGMENT + 7).map(|i| (i * 7 / 3) as u8).collect();
+        for len in [0, 1, SEGMENT, SEGMENT + 1, 4 * SEGMENT, 4 * SEGMENT + 1, 9 * SEGMENT + 7] {
+            for (segments, step) in [(1, 4099), (1, SEGMENT), (2, SEGMENT + 1), (3, 3 * SEGMENT), (63, 5 * SEGMENT)] {
+                let whole = sealed(&data[..len], step, false);
+                let mut handed = Handed::new(segments);
+                for piece in data[..len].chunks(step) {
+                    handed.buffer.append(piece);
+                    let all = handed.buffer.len();
+                    handed.ready(all);
+                    assert!(handed.buffer.len() - handed.buffer.sealed() <= segments * SEGMENT);
+                }
+                let pool = handed.leaves.pool.clone();
+                let (sealed, bytes) = handed.finish();
+                assert!(bytes == whole.bytes[..], "{len} in leaves of {segments} by {step}");
+                assert_eq!((sealed.id, sealed.crc64, sealed.len), (whole.id, whole.crc64, bytes.len()));
+                assert!(
+                    sealed.bytes.is_empty() && pool.len() <= 3 * SEGMENT / (segments * SEGMENT) + 2,
+                    "it goes round"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn up_to_where_all_may_be_taken_back_a_segment_stays() {
+        for at in [2 * SEGMENT - 1, 2 * SEGMENT, 2 * SEGMENT + 1, 3 * SEGMENT] {
+            let data: Vec<u8> = (0..5 * SEGMENT).map(|i| (i * 13 / 5) as u8).collect();
+            let mut handed = Handed::new(1);
+            handed.buffer.append(&data[..at]);
+            handed.buffer.append(&[7; 3 * SEGMENT]);
+            handed.ready(at);
+            assert_eq!(handed.buffer.sealed(), (at - 1) / SEGMENT * SEGMENT, "{at}");
+            handed.buffer.truncate(at);
+            handed.buffer.append(&data[at..]);
+            let (sealed, bytes) = handed.finish();
+            let whole = self::sealed(&data, SEGMENT, false);
+            assert!(bytes == whole.bytes[..] && sealed.id == whole.id, "{at}");
+        }
+    }
+
+    #[test]
+    fn what_is_handed_on_is_neither_replaced_nor_forgotten_nor_left_out() {
+        let handed = || {
+            let mut handed = Handed::new(1);
+            handed.buffer.append(&[1; SEGMENT + 9]);
+            handed.ready(usize::MAX);
+            assert_eq!(handed.buffer.sealed(), SEGMENT);
+            handed
+        };
+        let refuses = |what: fn(Handed)| std::panic::catch_unwind(|| what(handed())).is_err();
+        assert!(refuses(|mut handed| handed.buffer.truncate(SEGMENT)));
+        assert!(refuses(|mut handed| handed.buffer.overwrite(SEGMENT - 1, b"ab")));
+        assert!(refuses(|handed| drop(handed.buffer.read(SEGMENT - 1, 2))));
+        assert!(refuses(|handed| drop(handed.buffer.finish())), "a leaf is missing");
+        assert!(!refuses(|mut handed| handed.buffer.overwrite(SEGMENT, b"ab")));
+        assert!(!refuses(|handed| drop(handed.finish())));
     }
 
     #[test]

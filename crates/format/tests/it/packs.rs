@@ -9,6 +9,7 @@ use darkslide_format::pack::{PackWriter, Part, RunFacts, SealedPack, TarFacts};
 use darkslide_format::seal::Recipients;
 use darkslide_format::signed::SecretKey;
 use darkslide_format::space::Space;
+use darkslide_format::stream::{Leaves, Passes};
 use darkslide_format::unpack::{self, OpenPack};
 use darkslide_format::{IdKey, frame, object_id, stream};
 use darkslide_words::{Count, Name, RepositoryId, Rng as _, SeededRng, Time};
@@ -27,6 +28,8 @@ enum Step {
     Loosened(Vec<usize>),
     /// One that changed while it was read.
     Abandoned(Vec<usize>),
+    /// One whose chunks come in pieces; where an odd one is known, it and those before it stand alone.
+    Poured(Vec<usize>, bool),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -38,7 +41,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => len.prop_map(Step::Loose),
         1 => lens.clone().prop_map(Step::Kept),
         1 => lens.clone().prop_map(Step::Loosened),
-        1 => lens.prop_map(Step::Abandoned),
+        1 => lens.clone().prop_map(Step::Abandoned),
+        1 => (lens, any::<bool>()).prop_map(|(lens, known)| Step::Poured(lens, known)),
     ];
     proptest::collection::vec(step, 1..80)
 }
@@ -46,10 +50,46 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// What should be in the pack, by name in the tar.
 type Wanted = BTreeMap<String, Vec<u8>>;
 
-fn fill(kind: PackKind, steps: &[Step], identity: &IdentityFile, key: &IdKey) -> (SealedPack, Wanted) {
+/// How it is made: in one stretch, or in leaves of so many segments, each sealed as soon as it may be.
+struct Making {
+    kind: PackKind,
+    leaves: Option<Leaves>,
+    passes: Option<Box<Passes>>,
+    sealed: Vec<u8>,
+}
+
+impl Making {
+    fn begin(&self, recipients: &Recipients) -> PackWriter {
+        match &self.leaves {
+            Some(leaves) => PackWriter::leaf_by_leaf(self.kind, recipients, leaves.clone()).unwrap(),
+            None => PackWriter::new(self.kind, recipients, Space::large(1 << 20)).unwrap(),
+        }
+    }
+
+    fn hand_on(&mut self, pack: &mut PackWriter) {
+        for mut leaf in pack.ready().unwrap() {
+            self.passes = leaf.begins().or(self.passes.take());
+            let passes = self.passes.as_mut().unwrap();
+            passes.leaf(&mut leaf, &mut |sealed| self.sealed.extend_from_slice(sealed)).unwrap();
+            self.leaves.as_ref().unwrap().give(leaf.into_space());
+        }
+    }
+
+    fn end(mut self, pack: PackWriter, run: &RunFacts, signer: &SecretKey) -> SealedPack {
+        if self.leaves.is_none() {
+            return pack.finish(run, [5; 16], signer).unwrap();
+        }
+        let on_sealed = &mut |sealed: &[u8]| self.sealed.extend_from_slice(sealed);
+        let pack = pack.finish_after(self.passes.take(), run, [5; 16], signer, on_sealed).unwrap();
+        assert!(pack.bytes.is_empty());
+        SealedPack { bytes: self.sealed.into(), ..pack }
+    }
+}
+
+fn fill(mut making: Making, steps: &[Step], identity: &IdentityFile, key: &IdKey) -> (SealedPack, Wanted) {
     let recipients = identity.recipients();
     let recipients = Recipients::parse(recipients.iter().map(String::as_str)).unwrap();
-    let mut pack = PackWriter::new(kind, &recipients, Space::large(1 << 20)).unwrap();
+    let mut pack = making.begin(&recipients);
     let (mut wanted, mut rng) = (Wanted::new(), SeededRng::new(7));
     let mut bytes = |len: usize| {
         let mut plain = vec![0; len];
@@ -91,14 +131,37 @@ fn fill(kind: PackKind, steps: &[Step], identity: &IdentityFile, key: &IdKey) ->
             }
             Step::Abandoned(lens) => {
                 part(&mut pack, lens);
+                making.hand_on(&mut pack);
                 pack.abandon_part();
             }
+            Step::Poured(lens, known) => {
+                pack.begin_part(&path, Part::Whole, facts).unwrap();
+                let mut chunks: Vec<Vec<u8>> = Vec::new();
+                for len in lens {
+                    let chunk = bytes(*len);
+                    pack.begin_chunk();
+                    chunk.chunks(len / 3 + 1).for_each(|piece| pack.chunk_piece(piece));
+                    if *known && len % 2 == 1 {
+                        pack.undo_chunk();
+                        pack.loosen_part();
+                        wanted.extend(chunks.drain(..).map(|chunk| (loose(&chunk), chunk)));
+                        break;
+                    }
+                    pack.end_chunk(key.chunk_id(&chunk));
+                    chunks.push(chunk);
+                }
+                if pack.in_part() {
+                    pack.end_part();
+                    wanted.insert(name, chunks.concat());
+                }
+            }
         }
+        making.hand_on(&mut pack);
     }
     let signer = SecretKey::from_seed(&[3; 32]);
     let (repository, writer) = (RepositoryId::new([2; 16]), signer.public().writer_id());
     let run = RunFacts { repository, writer, time: Time(0), sequence: Count(1) };
-    (pack.finish(&run, [5; 16], &signer).unwrap(), wanted)
+    (making.end(pack, &run, &signer), wanted)
 }
 
 /// What `tar` finds in it, our manifest apart.
@@ -120,10 +183,12 @@ fn entries(open: &OpenPack) -> Wanted {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn any_entries_in_the_same_out(steps in steps(), cold: bool) {
+    fn any_entries_in_the_same_out(steps in steps(), cold: bool, leaves in 0usize..4) {
         let (identity, key) = (IdentityFile::generate(&[1; 32]), IdKey::new([9; 32]));
         let kind = if cold { PackKind::Cold } else { PackKind::Warm };
-        let (pack, wanted) = fill(kind, &steps, &identity, &key);
+        let leaves = (leaves > 0).then(|| Leaves::of(leaves));
+        let making = Making { kind, leaves, passes: None, sealed: Vec::new() };
+        let (pack, wanted) = fill(making, &steps, &identity, &key);
         prop_assert_eq!(pack.id, object_id(&pack.bytes));
         prop_assert_eq!(pack.crc64, stream::crc64(&pack.bytes));
         let open = OpenPack::open(&pack.bytes, &identity.identities().all()).unwrap();
