@@ -12,6 +12,7 @@ use darkslide_format::keys::KeyPair;
 use darkslide_format::pack::RunFacts;
 use darkslide_format::signed::SecretKey;
 use darkslide_format::snapshot::Counts;
+use darkslide_format::stream::Leaves;
 use darkslide_format::trust::{Standing, Trust};
 use darkslide_store::Store;
 use darkslide_words::{Bytes, Clock, Count, Name, ObjectName, Time, WriterId};
@@ -124,7 +125,8 @@ fn attempt(context: &mut Context<'_>, catalog: &Catalog, run: i64, started: Time
     let recipients = config.data_recipients()?;
     let cutter = Cutter::new(&config.chunking, &context.writer.id_key);
     let facts = RunFacts { repository: context.trust.repository(), writer, time: started, sequence: Count(0) };
-    let (sender, ends) = sealer::channels(stores.puts());
+    let leaves = stores.take_pieces().then(|| Leaves::for_packs(config.pack.target.0));
+    let (sender, ends) = sealer::channels(stores.puts(), leaves);
     let context = &*context;
     std::thread::scope(|scope| {
         let key = &context.writer.signing;

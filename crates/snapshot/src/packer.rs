@@ -193,9 +193,16 @@ impl<'r> Packer<'r> {
 
     fn open(&mut self, kind: PackKind) -> Result<(Seq, &mut PackWriter), SnapshotError> {
         if self.slot(kind).open.is_none() {
+            let leaves = self.sealer.leaves().filter(|_| kind == PackKind::Cold).cloned();
+            let recipients = self.recipients;
             let slot = self.slot(kind);
-            let space = slot.spaces.pop().unwrap_or_else(|| pack_space(slot.target));
-            let writer = PackWriter::new(kind, self.recipients, space)?;
+            let writer = match leaves {
+                Some(leaves) => PackWriter::leaf_by_leaf(kind, recipients, leaves)?,
+                None => {
+                    let space = slot.spaces.pop().unwrap_or_else(|| pack_space(slot.target));
+                    PackWriter::new(kind, recipients, space)?
+                }
+            };
             let seq = self.next;
             self.next += 1;
             self.slot(kind).open = Some((seq, writer));
@@ -242,6 +249,7 @@ impl<'r> Packer<'r> {
         let (seq, writer) = self.open(kind)?;
         writer.whole(path, facts, id, plain, extension)?;
         self.added(kind, id, seq, None)?;
+        self.hand_on(kind)?;
         Ok(Put::New(PackRef::Flying(seq)))
     }
 
@@ -273,6 +281,7 @@ impl<'r> Packer<'r> {
         let (seq, writer) = self.open(kind)?;
         writer.loose(id, plain, extension)?;
         self.added(kind, id, seq, None)?;
+        self.hand_on(kind)?;
         Ok(Put::New(PackRef::Flying(seq)))
     }
 
@@ -334,11 +343,39 @@ impl<'r> Packer<'r> {
         Ok(PackRef::Flying(seq))
     }
 
+    /// Where a chunk of the open part goes that comes in pieces.
+    pub fn chunk_pieces(&mut self, kind: PackKind) -> Result<&mut PackWriter, SnapshotError> {
+        let (_, writer) = self.open(kind)?;
+        writer.begin_chunk();
+        Ok(writer)
+    }
+
+    /// It has come; it is kept if it is new.
+    pub fn end_chunk(&mut self, kind: PackKind, id: ChunkId) -> Result<Put, SnapshotError> {
+        let known = self.find(kind, id)?;
+        let (seq, writer) = self.open(kind)?;
+        if let Some(known) = known {
+            writer.undo_chunk();
+            return Ok(Put::Known(known));
+        }
+        writer.end_chunk(id);
+        self.added(kind, id, seq, None)?;
+        Ok(Put::New(PackRef::Flying(seq)))
+    }
+
     /// Closes the open part.
-    pub fn end_part(&mut self, kind: PackKind) {
+    pub fn end_part(&mut self, kind: PackKind) -> Result<(), SnapshotError> {
         if let Some((_, writer)) = &mut self.slot(kind).open {
             writer.end_part();
         }
+        self.hand_on(kind)
+    }
+
+    /// Lets what is final of the open pack be sealed while the rest of it is filled.
+    fn hand_on(&mut self, kind: PackKind) -> Result<(), SnapshotError> {
+        let Some((seq, writer)) = &mut self.slot(kind).open else { return Ok(()) };
+        let (seq, leaves) = (*seq, writer.ready()?);
+        leaves.into_iter().try_for_each(|leaf| self.sealer.send_leaf(seq, leaf))
     }
 
     /// Turns the open part into single chunks.

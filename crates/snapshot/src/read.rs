@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io;
 
-use darkslide_format::chunking::Cutter;
+use darkslide_format::chunking::{Cutter, Scan};
 use darkslide_format::space::Space;
 use darkslide_format::{IdKey, Identifier};
 use darkslide_words::{ChunkId, ContentHash};
@@ -12,6 +12,9 @@ use darkslide_words::{ChunkId, ContentHash};
 /// Bytes read at a time: large enough for the system, small enough for the
 /// cache, so that hash and scan find them there.
 const PIECE: usize = 1 << 18;
+
+/// Where a piece of a chunk that is not kept ends, at the latest before the next is read.
+const ALIGNED: usize = 1 << 16;
 
 /// Memory for reading files that are cut so.
 pub fn space(cutter: &Cutter) -> Space {
@@ -73,23 +76,31 @@ impl<'c> Reader<'c> {
         self.identified = to;
     }
 
-    /// The next chunk; nothing at the end. An empty file has none.
-    pub fn next_chunk(&mut self) -> io::Result<Option<&[u8]>> {
+    /// Leaves the chunk just given behind.
+    fn start(&mut self) -> Option<Scan<'c>> {
         self.buffer.skip(self.chunk);
         (self.chunk, self.identified, self.id) = (0, 0, self.key.begin());
-        let cuts = self.cuts;
-        let mut scan = match cuts {
+        match self.cuts {
             Cuts::Content(cutter) => Some(cutter.begin()),
             Cuts::Fixed(_) => None,
-        };
+        }
+    }
+
+    /// Looks at what was read and not looked at yet, from `seen` on; where the chunk ends, if it does among it.
+    fn look(&self, scan: &mut Option<Scan<'c>>, seen: usize) -> Option<usize> {
+        match (scan, self.cuts) {
+            (Some(scan), _) => scan.feed(&self.buffer[seen..]).map(|n| seen + n),
+            (None, Cuts::Fixed(len)) => (self.buffer.len() >= len).then_some(len),
+            (None, Cuts::Content(_)) => None,
+        }
+    }
+
+    /// The next chunk; nothing at the end. An empty file has none.
+    pub fn next_chunk(&mut self) -> io::Result<Option<&[u8]>> {
+        let mut scan = self.start();
         let mut scanned = 0;
         loop {
-            let piece = &self.buffer[scanned..];
-            let end = match (&mut scan, cuts) {
-                (Some(scan), _) => scan.feed(piece).map(|n| scanned + n),
-                (None, Cuts::Fixed(len)) => (self.buffer.len() >= len).then_some(len),
-                (None, Cuts::Content(_)) => None,
-            };
+            let end = self.look(&mut scan, scanned);
             scanned = self.buffer.len();
             if let Some(end) = end {
                 self.chunk = end;
@@ -105,6 +116,34 @@ impl<'c> Reader<'c> {
         }
         self.identify(self.chunk);
         Ok((self.chunk > 0).then(|| &self.buffer[..self.chunk]))
+    }
+
+    /// The next chunk, of a file that is cut by content: each piece goes to `each` while it is in the cache, and is
+    /// not kept. How many bytes it has; none at the end.
+    pub fn pour(&mut self, mut each: impl FnMut(&[u8])) -> io::Result<usize> {
+        let mut scan = self.start();
+        let (mut seen, mut len) = (0, 0);
+        loop {
+            let end = self.look(&mut scan, seen);
+            let there = self.buffer.len();
+            let to = match end {
+                Some(end) => end,
+                None if self.ended => there,
+                // As in `next_chunk`, in pieces of BLAKE3's own.
+                None => there - there % ALIGNED,
+            };
+            self.identified = 0;
+            self.identify(to);
+            each(&self.buffer[..to]);
+            len += to;
+            if end.is_some() || self.ended {
+                self.chunk = to;
+                return Ok(len);
+            }
+            self.buffer.skip(to);
+            seen = there - to;
+            self.ended |= !self.more()?;
+        }
     }
 
     /// The chunk just given.
@@ -183,6 +222,23 @@ mod tests {
                 assert_eq!(reader.total(), len as u64);
                 assert_eq!(reader.finish().0.as_bytes(), blake3::hash(&data).as_bytes());
             }
+            let file = File::open(temporary.path()).unwrap();
+            let mut reader = Reader::new(file, len as u64, Cuts::Content(&cutter), &key, Space::default());
+            let mut read = Vec::new();
+            loop {
+                let from = read.len();
+                let poured = reader.pour(|piece| read.extend_from_slice(piece)).unwrap();
+                assert_eq!(poured, read.len() - from);
+                assert!(reader.buffer.len() <= PIECE + ALIGNED, "{}", reader.buffer.len());
+                if poured == 0 {
+                    break;
+                }
+                assert_eq!(poured, cutter.cut(&data[from..]));
+                assert_eq!(reader.id(), key.chunk_id(&data[from..read.len()]));
+                assert_eq!(reader.at_end(), read.len() == len);
+            }
+            assert_eq!((read == data, reader.total()), (true, len as u64));
+            assert_eq!(reader.finish().0.as_bytes(), blake3::hash(&data).as_bytes());
             let mut file = File::open(temporary.path()).unwrap();
             assert_eq!(hash(&mut file, &mut Space::default()).unwrap().as_bytes(), blake3::hash(&data).as_bytes());
         }

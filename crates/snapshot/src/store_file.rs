@@ -143,7 +143,7 @@ impl<'r> FileStore<'r> {
                 return Ok(Err(other.err().unwrap_or(FileProblem::Changing)));
             }
         };
-        packer.end_part(subject.kind);
+        packer.end_part(subject.kind)?;
         refs.sort_unstable();
         refs.dedup();
         Ok(Ok(Content { chunks, hash, size: total, refs }))
@@ -159,7 +159,16 @@ impl<'r> FileStore<'r> {
         let (kind, extension) = (subject.kind, subject.path.extension());
         let (mut chunks, mut refs, mut looked) = (Vec::new(), Vec::new(), false);
         let mut parts = Parts::begin(subject, packer)?;
+        let raw = subject.base.is_none() && frame::stays_raw(extension.as_deref());
         loop {
+            if raw && !reader.at_end() && parts.take_pieces(subject, self.uncut()) {
+                match parts.pour(subject, packer, reader)? {
+                    Ok(put) => refs.extend(put.refs()),
+                    Err(problem) => return Ok(Err(problem)),
+                }
+                chunks.push(reader.id());
+                continue;
+            }
             let read = reader.next_chunk().map(|chunk| chunk.map(<[u8]>::len));
             let len = match read {
                 Ok(Some(len)) => len,
@@ -237,6 +246,46 @@ impl Parts {
         self.entry = Entry::Loose;
     }
 
+    /// True if the next chunk can be put together while it is read: all of the file goes into this pack, as one entry
+    /// so far.
+    fn take_pieces(&self, subject: &Subject<'_>, uncut: usize) -> bool {
+        self.whole && subject.stat.size > uncut as u64 && self.entry != Entry::Loose
+    }
+
+    /// Reads a chunk into the open pack, and keeps it there if it is new.
+    fn pour(
+        &mut self,
+        subject: &Subject<'_>,
+        packer: &mut Packer<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Result<Result<Put, FileProblem>, SnapshotError> {
+        let kind = subject.kind;
+        self.open(subject, packer)?;
+        let pack = packer.chunk_pieces(kind)?;
+        let read = reader.pour(|piece| pack.chunk_piece(piece));
+        let whole = subject.private == Private::Yes || reader.total() <= subject.stat.size;
+        match read {
+            Ok(1..) if whole => {}
+            Ok(_) => return Ok(Err(FileProblem::Changing)),
+            Err(error) => return Ok(Err(error.into())),
+        }
+        let put = packer.end_chunk(kind, reader.id())?;
+        if let Put::Known(_) = put {
+            self.known(packer);
+        }
+        Ok(Ok(put))
+    }
+
+    /// Opens the entry, unless one is open.
+    fn open(&mut self, subject: &Subject<'_>, packer: &mut Packer<'_>) -> Result<(), SnapshotError> {
+        if self.entry == Entry::Unopened {
+            let part = if self.whole { Part::Whole } else { Part::Number(self.number) };
+            packer.begin_part(subject.kind, subject.path, part, facts::tar_facts(subject.stat))?;
+            self.entry = Entry::Plain;
+        }
+        Ok(())
+    }
+
     fn put(
         &mut self,
         subject: &Subject<'_>,
@@ -251,16 +300,12 @@ impl Parts {
             return Ok(Put::Known(at));
         }
         if !self.whole && packer.room(kind) < chunk.len() as u64 {
-            packer.end_part(kind);
+            packer.end_part(kind)?;
             packer.make_room(kind, chunk.len() as u64)?;
             self.number += 1;
             self.entry = Entry::Unopened;
         }
-        if self.entry == Entry::Unopened {
-            let part = if self.whole { Part::Whole } else { Part::Number(self.number) };
-            packer.begin_part(kind, subject.path, part, facts::tar_facts(subject.stat))?;
-            self.entry = Entry::Plain;
-        }
+        self.open(subject, packer)?;
         match self.entry {
             Entry::Plain => Ok(Put::New(packer.part_chunk(kind, id, chunk, extension)?)),
             _ => packer.loose(kind, id, chunk, extension),

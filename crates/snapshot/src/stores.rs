@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use darkslide_store::{Payload, PutFacts, PutOutcome, Store, StoreError};
+use darkslide_store::{Incoming, Payload, PutFacts, PutOutcome, Store, StoreError};
 use darkslide_words::ObjectName;
 
 use crate::SnapshotError;
@@ -44,22 +44,19 @@ impl Stores {
 
     /// Puts an object into every store that is current. At least one must take it.
     pub fn put(&self, name: &ObjectName, bytes: &Payload, facts: &PutFacts) -> Result<PutOutcome, SnapshotError> {
-        let (mut outcome, mut last) = (None, None);
-        for (store, standing) in self.list.iter().filter(|(_, standing)| is_current(standing)) {
-            match store.put_shared(name, bytes, facts) {
-                Ok(put) => outcome = Some(put),
-                Err(error) => {
-                    let reason = error.to_string();
-                    *standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Standing::Behind(reason);
-                    last = Some(error);
-                }
-            }
-        }
-        match (outcome, last) {
-            (Some(outcome), _) => Ok(outcome),
-            (None, Some(error)) => Err(SnapshotError::NoStore(error)),
-            (None, None) => Err(SnapshotError::NoStore(StoreError::Missing { name: name.clone() })),
-        }
+        let current = self.list.iter().filter(|(_, standing)| is_current(standing));
+        settle(name, current.map(|(store, standing)| (standing, store.put_shared(name, bytes, facts))))
+    }
+
+    /// True if every store that is current takes objects in pieces.
+    pub fn take_pieces(&self) -> bool {
+        self.current().iter().all(|store| store.incoming().is_some())
+    }
+
+    /// Begins an object that comes in pieces, in every store that is current; where [`Stores::take_pieces`].
+    pub fn incoming(&self) -> Arrival<'_> {
+        let current = self.list.iter().filter(|(_, standing)| is_current(standing));
+        Arrival(current.filter_map(|(store, standing)| Some((standing, store.incoming()?))).collect())
     }
 
     /// Packs that are worth sending at once.
@@ -75,6 +72,46 @@ impl Stores {
                 Standing::Current => None,
             };
         self.list.iter().filter_map(|(store, standing)| Some((store.label(), reason(standing)?))).collect()
+    }
+}
+
+/// An object on its way into several stores.
+pub struct Arrival<'s>(Vec<(&'s Mutex<Standing>, Box<dyn Incoming + 's>)>);
+
+impl Arrival<'_> {
+    /// The next bytes.
+    pub fn write(&mut self, piece: &[u8]) {
+        self.0.iter_mut().for_each(|(_, incoming)| incoming.write(piece));
+    }
+
+    /// All of it has come. At least one store must take it.
+    pub fn finish(self, name: &ObjectName, facts: &PutFacts) -> Result<PutOutcome, SnapshotError> {
+        // One may have fallen behind meanwhile.
+        let current = self.0.into_iter().filter(|(standing, _)| is_current(standing));
+        settle(name, current.map(|(standing, incoming)| (standing, incoming.finish(name, facts))))
+    }
+}
+
+/// Who could not take an object is behind from now on.
+fn settle<'s>(
+    name: &ObjectName,
+    outcomes: impl Iterator<Item = (&'s Mutex<Standing>, Result<PutOutcome, StoreError>)>,
+) -> Result<PutOutcome, SnapshotError> {
+    let (mut outcome, mut last) = (None, None);
+    for (standing, put) in outcomes {
+        match put {
+            Ok(put) => outcome = Some(put),
+            Err(error) => {
+                let reason = error.to_string();
+                *standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Standing::Behind(reason);
+                last = Some(error);
+            }
+        }
+    }
+    match (outcome, last) {
+        (Some(outcome), _) => Ok(outcome),
+        (None, Some(error)) => Err(SnapshotError::NoStore(error)),
+        (None, None) => Err(SnapshotError::NoStore(StoreError::Missing { name: name.clone() })),
     }
 }
 
