@@ -302,7 +302,9 @@ impl PackWriter {
 
     /// It has come, and it is new.
     pub fn end_chunk(&mut self, id: ChunkId) {
-        let (Some(came), Some(part)) = (self.coming.take(), &mut self.part) else { return };
+        let (Some(came), Some(part)) = (self.coming.take(), &mut self.part) else {
+            panic!("no chunk is coming into an open part");
+        };
         part.size += came.plain as u64;
         came.end(&mut self.buffer);
         self.push_row(id, came.at, came.plain, None);

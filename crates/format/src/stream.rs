@@ -83,18 +83,26 @@ const LEAF_SEGMENTS: usize = 63;
 pub struct Leaves {
     pool: Pool,
     segments: usize,
+    in_pack: usize,
 }
 
 impl Leaves {
-    /// For leaves of so many segments.
-    pub fn of(segments: usize) -> Self {
+    /// Of so many segments, so many in a pack.
+    pub fn of(segments: usize, in_pack: usize) -> Self {
         let segments = segments.clamp(1, LEAF_SEGMENTS);
-        Self { pool: Pool::new((segments + 1) * LEAF / (LEAF_SEGMENTS + 1)), segments }
+        Self { pool: Pool::new((segments + 1) * LEAF / (LEAF_SEGMENTS + 1)), segments, in_pack }
     }
 
     /// For packs of about `target` bytes: sixteen leaves or more make one.
     pub fn for_packs(target: u64) -> Self {
-        Self::of(usize::try_from(target / 16).unwrap_or(LEAF) / SEGMENT)
+        let target = usize::try_from(target).unwrap_or(usize::MAX) / SEGMENT;
+        let segments = (target / 16).clamp(1, LEAF_SEGMENTS);
+        Self::of(segments, target.div_ceil(segments))
+    }
+
+    /// How many make about a pack.
+    pub fn in_pack(&self) -> usize {
+        self.in_pack
     }
 
     /// Gives back what is not needed any more.
@@ -347,6 +355,7 @@ impl SealBuffer {
         while self.gone < to
             && let Some(bytes) = self.leaves.pop_front()
         {
+            // The first takes along what is to be made of all.
             let (head, passes) = match self.gone {
                 0 => (self.head, Some(Box::new(Passes::new(&self.key)?))),
                 _ => (0, None),
@@ -402,7 +411,9 @@ impl SealBuffer {
 
     /// Seals every segment and names the file.
     pub fn finish(mut self) -> Result<Sealed, FormatError> {
-        self.passes.take().map_or_else(|| Passes::new(&self.key), Ok).and_then(|passes| self.end(passes, &mut |_| ()))
+        assert!(self.pool.is_none(), "it is not in one stretch");
+        let passes = self.passes.take().map_or_else(|| Passes::new(&self.key), Ok)?;
+        self.end(passes, &mut |_| ())
     }
 
     /// Seals what was not handed on and names the file; `passes` are over what was.
@@ -614,7 +625,7 @@ mod tests {
 
     impl Handed {
         fn new(segments: usize) -> Self {
-            let leaves = Leaves::of(segments);
+            let leaves = Leaves::of(segments, 16);
             let buffer = SealBuffer::leaf_by_leaf(&head(), key(), leaves.clone());
             Self { buffer, passes: None, leaves, bytes: Vec::new() }
         }
@@ -691,7 +702,9 @@ mod tests {
         assert!(refuses(|mut handed| handed.buffer.truncate(SEGMENT)));
         assert!(refuses(|mut handed| handed.buffer.overwrite(SEGMENT - 1, b"ab")));
         assert!(refuses(|handed| drop(handed.buffer.read(SEGMENT - 1, 2))));
-        assert!(refuses(|handed| drop(handed.buffer.finish())), "a leaf is missing");
+        assert!(refuses(|handed| drop(handed.buffer.finish())), "it is in leaves");
+        let none = |handed: Handed| handed.buffer.finish_after(None, &mut |_| ());
+        assert!(std::panic::catch_unwind(|| none(handed())).is_err(), "a leaf is missing");
         assert!(!refuses(|mut handed| handed.buffer.overwrite(SEGMENT, b"ab")));
         assert!(!refuses(|handed| drop(handed.finish())));
     }

@@ -398,9 +398,9 @@ impl<'r> Packer<'r> {
     /// still open, else in an open pack that is there anyway. The pack, which the
     /// snapshot needs from then on. `entry` is its JSON, with all its chunks.
     pub fn recipe(&mut self, kind: PackKind, path: &Name, entry: &[u8]) -> Result<PackRef, SnapshotError> {
-        let kind = match self.slot(kind).open {
-            Some(_) => kind,
-            None => PackKind::Warm,
+        let kind = match &self.slot(kind).open {
+            Some((_, writer)) if !writer.is_empty() => kind,
+            _ => PackKind::Warm,
         };
         let (seq, writer) = self.open(kind)?;
         writer.recipe(path, entry)?;

@@ -13,7 +13,7 @@ use darkslide_words::{ChunkId, ContentHash};
 /// cache, so that hash and scan find them there.
 const PIECE: usize = 1 << 18;
 
-/// Where a piece of a chunk that is not kept ends, at the latest before the next is read.
+/// Pieces of a chunk that is not kept end at multiples of this, counted from the chunk's start.
 const ALIGNED: usize = 1 << 16;
 
 /// Memory for reading files that are cut so.
@@ -121,6 +121,7 @@ impl<'c> Reader<'c> {
     /// The next chunk, of a file that is cut by content: each piece goes to `each` while it is in the cache, and is
     /// not kept. How many bytes it has; none at the end.
     pub fn pour(&mut self, mut each: impl FnMut(&[u8])) -> io::Result<usize> {
+        debug_assert!(matches!(self.cuts, Cuts::Content(_)));
         let mut scan = self.start();
         let (mut seen, mut len) = (0, 0);
         loop {
@@ -225,8 +226,14 @@ mod tests {
             let file = File::open(temporary.path()).unwrap();
             let mut reader = Reader::new(file, len as u64, Cuts::Content(&cutter), &key, Space::default());
             let mut read = Vec::new();
-            loop {
+            for n in 0.. {
                 let from = read.len();
+                // Every third chunk in the other way.
+                if n % 3 == 2 {
+                    read.extend_from_slice(reader.next_chunk().unwrap().unwrap_or_default());
+                    assert_eq!(reader.id(), key.chunk_id(&data[from..read.len()]));
+                    continue;
+                }
                 let poured = reader.pour(|piece| read.extend_from_slice(piece)).unwrap();
                 assert_eq!(poured, read.len() - from);
                 assert!(reader.buffer.len() <= PIECE + ALIGNED, "{}", reader.buffer.len());

@@ -27,8 +27,6 @@ use crate::stores::{Arrival, Stores};
 
 /// Full packs that are sealed, put or waiting, beside the one that is being filled.
 const AT_WORK_MAX: usize = 2;
-/// Leaves that wait, about a pack's worth: those of a file come all at once, when it is read to its end.
-const LEAVES_WAITING: usize = 16;
 
 /// Number of a pack within a run.
 pub type Seq = u64;
@@ -84,7 +82,8 @@ pub struct SealerEnds {
 /// Makes the channels for so many threads. Where there is one, packs of large files may come in `leaves`.
 pub fn channels(threads: usize, leaves: Option<Leaves>) -> (Sealer, SealerEnds) {
     let leaves = leaves.filter(|_| threads == 1);
-    let waiting = if leaves.is_some() { LEAVES_WAITING } else { AT_WORK_MAX.saturating_sub(threads) };
+    // Those of a file come all at once, when it is read to its end.
+    let waiting = leaves.as_ref().map_or(AT_WORK_MAX.saturating_sub(threads), Leaves::in_pack);
     let (work, take) = sync_channel(waiting);
     let (give, done) = channel();
     let ends = SealerEnds { work: Arc::new(Mutex::new(take)), done: give, leaves: leaves.clone() };
@@ -180,10 +179,10 @@ struct Bench<'s> {
 
 impl Bench<'_> {
     fn work(&mut self, work: Work) -> Result<Option<Stored>, SnapshotError> {
-        match (work, &self.leaves) {
-            (Work::Leaf(seq, leaf), _) => self.leaf(seq, leaf).map(|()| None),
-            (Work::Pack(job), Some(_)) if job.writer.in_leaves() => self.rest(*job).map(Some),
-            (Work::Pack(job), _) => seal(*job, self.catalog, self.stores, self.key).map(Some),
+        match work {
+            Work::Leaf(seq, leaf) => self.leaf(seq, leaf).map(|()| None),
+            Work::Pack(job) if job.writer.in_leaves() => self.rest(*job).map(Some),
+            Work::Pack(job) => seal(*job, self.catalog, self.stores, self.key).map(Some),
         }
     }
 
@@ -321,7 +320,7 @@ mod tests {
         let catalog = Catalog::create(&path).unwrap();
         let key = SecretKey::from_seed(&[3; 32]);
         let recipients = recipients();
-        let (mut sealer, ends) = channels(1, Some(Leaves::of(1)));
+        let (mut sealer, ends) = channels(1, Some(Leaves::of(1, 16)));
         let (path, the_key) = (&path, &key);
         let stored = std::thread::scope(|scope| {
             scope.spawn(move || run(ends, path, stores, the_key));

@@ -263,10 +263,10 @@ impl Parts {
         self.open(subject, packer)?;
         let pack = packer.chunk_pieces(kind)?;
         let read = reader.pour(|piece| pack.chunk_piece(piece));
-        let whole = subject.private == Private::Yes || reader.total() <= subject.stat.size;
         match read {
-            Ok(1..) if whole => {}
-            Ok(_) => return Ok(Err(FileProblem::Changing)),
+            Ok(1..) => {}
+            // It has become shorter.
+            Ok(0) => return Ok(Err(FileProblem::Changing)),
             Err(error) => return Ok(Err(error.into())),
         }
         let put = packer.end_chunk(kind, reader.id())?;

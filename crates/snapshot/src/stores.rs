@@ -56,7 +56,14 @@ impl Stores {
     /// Begins an object that comes in pieces, in every store that is current; where [`Stores::take_pieces`].
     pub fn incoming(&self) -> Arrival<'_> {
         let current = self.list.iter().filter(|(_, standing)| is_current(standing));
-        Arrival(current.filter_map(|(store, standing)| Some((standing, store.incoming()?))).collect())
+        let begun = current.filter_map(|(store, standing)| match store.incoming() {
+            Some(incoming) => Some((standing, incoming)),
+            None => {
+                fall_behind(standing, "it takes no objects in pieces any more".into());
+                None
+            }
+        });
+        Arrival(begun.collect())
     }
 
     /// Packs that are worth sending at once.
@@ -102,8 +109,7 @@ fn settle<'s>(
         match put {
             Ok(put) => outcome = Some(put),
             Err(error) => {
-                let reason = error.to_string();
-                *standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Standing::Behind(reason);
+                fall_behind(standing, error.to_string());
                 last = Some(error);
             }
         }
@@ -113,6 +119,10 @@ fn settle<'s>(
         (None, Some(error)) => Err(SnapshotError::NoStore(error)),
         (None, None) => Err(SnapshotError::NoStore(StoreError::Missing { name: name.clone() })),
     }
+}
+
+fn fall_behind(standing: &Mutex<Standing>, reason: String) {
+    *standing.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Standing::Behind(reason);
 }
 
 fn is_current(standing: &Mutex<Standing>) -> bool {

@@ -70,8 +70,8 @@ impl Incoming for Arriving<'_> {
 
     fn finish(mut self: Box<Self>, name: &ObjectName, _: &PutFacts) -> Result<PutOutcome, StoreError> {
         let (store, size) = (self.store, self.size);
-        if let Some(there) = store.there(name, size) {
-            return there;
+        if store.is_there(name) {
+            return store.there(name, size);
         }
         self.sync().map_err(|source| store.error("writing", name, source))?;
         match store.settle(&self.path, name).map_err(|source| store.error("placing", name, source))? {
@@ -80,7 +80,7 @@ impl Incoming for Arriving<'_> {
                 self.file = None;
                 Ok(PutOutcome::Created)
             }
-            false => store.lost_the_race(name, size),
+            false => store.there(name, size),
         }
     }
 }

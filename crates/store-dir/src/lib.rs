@@ -23,7 +23,7 @@ use darkslide_store::{
     Capabilities, Incoming, Listed, Mending, OnListed, PutFacts, PutOutcome, ReadOutcome, Readable, Store, StoreError,
 };
 use darkslide_words::{Bytes, Clock, ObjectName, StorageClass, Time};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 
 use crate::arriving::Arriving;
 
@@ -38,7 +38,7 @@ const OURS: [&str; 3] = [TMP, PARITY, DAMAGED];
 /// Bytes written at a time: small enough that the kernel takes pages it has at
 /// hand (one write of a whole pack cost more than sealing it, measured).
 const WRITE: usize = 64 * 1024;
-/// Age after which a leftover is swept: no PUT lasts so long.
+/// Age after which a leftover is swept, unless somebody holds it.
 const LEFTOVER: Duration = Duration::from_secs(24 * 3600);
 
 /// A directory that holds objects.
@@ -99,7 +99,7 @@ impl DirStore {
             let old = entry
                 .metadata()
                 .is_ok_and(|m| Time::from_parts(m.mtime(), m.mtime_nsec()).until(clock.now()) > LEFTOVER);
-            if old {
+            if old && !is_held(&entry.path()) {
                 // A leftover that cannot be removed harms nobody.
                 let _ = fs::remove_file(entry.path());
             }
@@ -132,15 +132,18 @@ impl DirStore {
         self.root.join(TMP).join(format!("{}-{serial}-{:016x}", std::process::id(), unique(serial)))
     }
 
-    /// Makes that file; also its folder, where the store is there and that is not.
+    /// Makes that file, and holds it; also its folder, where the store is there and that is not.
     fn open_temporary(&self, path: &Path) -> io::Result<File> {
-        match open_new(path) {
+        let file = match open_new(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound && self.root.exists() => {
                 fs::create_dir_all(self.root.join(TMP))?;
-                open_new(path)
+                open_new(path)?
             }
-            opened => opened,
-        }
+            opened => opened?,
+        };
+        // Where the file system has no locks, a day has to do.
+        let _ = flock(&file, FlockOperation::NonBlockingLockShared);
+        Ok(file)
     }
 
     fn write_temporary(&self, name: &ObjectName, bytes: &[u8]) -> Result<PathBuf, StoreError> {
@@ -157,19 +160,17 @@ impl DirStore {
         Ok(path)
     }
 
-    /// What becomes of an object of `size` bytes whose name is there already; nothing if it is not.
-    fn there(&self, name: &ObjectName, size: u64) -> Option<Result<PutOutcome, StoreError>> {
-        let meta = fs::symlink_metadata(self.path(name)).ok()?;
-        Some(match meta.len() == size {
+    /// What becomes of an object of `size` bytes whose name is there already.
+    fn there(&self, name: &ObjectName, size: u64) -> Result<PutOutcome, StoreError> {
+        let there = fs::symlink_metadata(self.path(name)).map_err(|e| self.error("checking", name, e))?;
+        match there.len() == size {
             true => Ok(PutOutcome::AlreadyThere),
             false => Err(StoreError::Different { store: self.label(), name: name.clone() }),
-        })
+        }
     }
 
-    /// The same of one that another has put there meanwhile.
-    fn lost_the_race(&self, name: &ObjectName, size: u64) -> Result<PutOutcome, StoreError> {
-        let gone = || Err(self.error("checking", name, io::ErrorKind::NotFound.into()));
-        self.there(name, size).unwrap_or_else(gone)
+    fn is_there(&self, name: &ObjectName) -> bool {
+        fs::symlink_metadata(self.path(name)).is_ok()
     }
 
     /// Moves a finished file to its name, unless that exists.
@@ -199,6 +200,12 @@ impl DirStore {
 fn unique(serial: u64) -> u64 {
     use std::hash::{BuildHasher as _, RandomState};
     RandomState::new().hash_one(serial)
+}
+
+/// True if a process is still writing it.
+fn is_held(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK)
 }
 
 fn open_new(path: &Path) -> io::Result<File> {
@@ -234,8 +241,8 @@ impl Store for DirStore {
     }
 
     fn put(&self, name: &ObjectName, bytes: &[u8], facts: &PutFacts) -> Result<PutOutcome, StoreError> {
-        if let Some(there) = self.there(name, bytes.len() as u64) {
-            return there;
+        if self.is_there(name) {
+            return self.there(name, bytes.len() as u64);
         }
         debug_assert_eq!(crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes), facts.crc64);
         let temporary = self.write_temporary(name, bytes)?;
@@ -253,7 +260,7 @@ impl Store for DirStore {
         }
         let _ = fs::remove_file(&temporary);
         self.parity_of_another(name, bytes)?;
-        self.lost_the_race(name, bytes.len() as u64)
+        self.there(name, bytes.len() as u64)
     }
 
     fn incoming(&self) -> Option<Box<dyn Incoming + '_>> {

@@ -106,6 +106,9 @@ fn what_goes_wrong_with_pieces_is_told_in_the_end_and_leaves_nothing_behind() {
     assert_eq!((left(), fs::metadata(root.join(name.as_str())).unwrap().len()), (0, 3000));
     let mut dropped = store.incoming().unwrap();
     send(&mut dropped);
+    let later = SystemClock::default().now().plus(2 * LEFTOVER);
+    DirStore::open(&root, &FixedClock::new(later)).unwrap();
+    assert_eq!(left(), 1, "what is held is no leftover, however old");
     drop(dropped);
     assert_eq!(left(), 0);
 

@@ -179,11 +179,7 @@ impl Work<'_> {
     fn refused(&mut self, at: usize, kind: Kind, error: StoreError) -> Result<(), ThawError> {
         let label = self.packs[at].store.clone();
         let change = match &error {
-            StoreError::Busy { .. } => {
-                // What was not known of the request before this one is not known now.
-                let note = if self.packs[at].note == LOST { LOST } else { "" };
-                self.undone(at, kind, self.now.plus(BUSY_PAUSE), note)
-            }
+            StoreError::Busy { .. } => self.undone(at, kind, self.now.plus(BUSY_PAUSE), ""),
             StoreError::Setup { .. } => self.undone(at, kind, self.now, ""),
             _ if error.is_transient() => {
                 let mut row = self.packs[at].clone();

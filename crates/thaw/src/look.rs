@@ -179,7 +179,7 @@ impl Work<'_> {
         for at in of_interest {
             changes.extend(match listed.remove(at) {
                 Some(listed) => self.learn(*at, &listed)?,
-                None => Some(self.gone(*at, GONE)),
+                None => Some(self.gone(*at, GONE)?),
             });
         }
         changes.iter().for_each(|change| self.release(change));
@@ -205,7 +205,9 @@ impl Work<'_> {
             (PackStep::Asking, until) if until.is_some() || thawing => return self.arrived(at, kind, until),
             (PackStep::Asking, _) => self.never_seen(at, kind)?,
             (PackStep::Cold | PackStep::Asked | PackStep::Warm, Some(until)) => {
-                let paid = self.unanswered(&row)?;
+                // Readable all the time: there was nothing to pay for.
+                let never_cold = row.step == PackStep::Cold && until.is_none() && row.days.is_some();
+                let paid = if never_cold { Money::ZERO } else { self.unanswered(&row)? };
                 (row.step, row.until, row.note, row.pending) = (PackStep::Warm, until, String::new(), paid);
                 Change::paid(at, row, kind, paid)
             }
@@ -234,8 +236,7 @@ impl Work<'_> {
         let mut row = self.packs[at].clone();
         let stays = row.days.unwrap_or(MOVED_BACK_DAYS);
         let (paid, note) = match row.due.plus(DAY * stays) <= self.now {
-            true if kind == Kind::Extend => (row.pending.min(self.cost(&row, kind)?), EXPIRED),
-            true => (row.pending, EXPIRED),
+            true => (self.at_most(&row, kind)?, EXPIRED),
             false => (Money::ZERO, LOST),
         };
         let tier = self.thaw.tier.max(row.tier);
@@ -245,7 +246,7 @@ impl Work<'_> {
     }
 
     /// What the request before may have cost, of whose answer and traces nothing was known so far.
-    fn unanswered(&self, row: &ThawPackRow) -> Result<Money, ThawError> {
+    pub(crate) fn unanswered(&self, row: &ThawPackRow) -> Result<Money, ThawError> {
         let asked_again = match row.step {
             PackStep::Cold => Kind::Ask,
             PackStep::Asked if row.tier < self.thaw.tier => Kind::Hurry,
@@ -274,8 +275,7 @@ impl Work<'_> {
         let paid = match (kind, until) {
             // It was readable all the time: there was nothing to pay for.
             (Kind::Ask, None) if row.days.is_some() => Money::ZERO,
-            (Kind::Extend, _) => taken.min(self.cost(&row, kind)?),
-            _ => taken,
+            _ => self.at_most(&row, kind)?,
         };
         row.extensions += u32::from(kind == Kind::Extend);
         (row.step, row.until, row.note) = (PackStep::Warm, until, String::new());

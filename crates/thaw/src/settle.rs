@@ -34,6 +34,7 @@ impl Work<'_> {
         let taken = row.pending;
         // The request before this one may be the one that is under way, or paid for.
         let lost = std::mem::take(&mut row.note) == LOST;
+        let unknown = lost && kind == Kind::Hurry;
         row.job = None;
         let paid = match outcome {
             ThawOutcome::Started => {
@@ -64,7 +65,7 @@ impl Work<'_> {
             ThawOutcome::NoCapacity => {
                 row.step = before(kind);
                 row.due = self.now.plus(NO_CAPACITY_PAUSE);
-                row.note = NO_CAPACITY.into();
+                row.note = if unknown { LOST } else { NO_CAPACITY }.into();
                 Money::ZERO
             }
             ThawOutcome::TierNotOffered if kind == Kind::Ask => {
@@ -72,18 +73,19 @@ impl Work<'_> {
                 Money::ZERO
             }
             ThawOutcome::HeldBack { until } => {
-                (row.step, row.due, row.note) = (before(kind), until.max(self.now), HELD_BACK.into());
+                (row.step, row.due) = (before(kind), until.max(self.now));
+                row.note = if unknown { LOST } else { HELD_BACK }.into();
                 Money::ZERO
             }
             // It comes, or stays, as it was.
             ThawOutcome::TierNotOffered => {
                 (row.step, row.due) = (before(kind), self.now.plus(SLOWEST));
-                row.note = NOT_OFFERED.into();
+                row.note = if unknown { LOST } else { NOT_OFFERED }.into();
                 Money::ZERO
             }
             ThawOutcome::Missing => {
                 fail(&mut row, "it is not in the store any more; `darkslide audit` tells what that means");
-                Money::ZERO
+                if unknown { taken } else { Money::ZERO }
             }
         };
         Ok(Change::paid(at, row, kind, paid))
@@ -100,9 +102,12 @@ impl Work<'_> {
         row.days.map(|days| from.plus(Duration::from_secs(u64::from(days) * 24 * 3600)))
     }
 
-    /// As if the request had not been made: nothing was begun and nothing is paid.
+    /// As if the request had not been made: nothing was begun and nothing is paid. What was not known of the request
+    /// before it is not known now.
     pub(crate) fn undone(&self, at: usize, kind: Kind, due: Time, note: &str) -> Change {
         let mut row = self.packs[at].clone();
+        let unknown = row.note == LOST && (kind == Kind::Hurry || note.is_empty());
+        let note = if unknown { LOST } else { note };
         (row.step, row.due, row.note, row.job) = (before(kind), due, note.to_string(), None);
         Change::paid(at, row, kind, Money::ZERO)
     }
@@ -115,11 +120,23 @@ impl Work<'_> {
     }
 
     /// The pack is not in the store any more. A request without an answer may have been paid.
-    pub(crate) fn gone(&self, at: usize, why: &str) -> Change {
+    pub(crate) fn gone(&self, at: usize, why: &str) -> Result<Change, ThawError> {
         let (mut row, kind) = (self.packs[at].clone(), self.kind(&self.packs[at]));
-        let paid = row.pending;
+        let paid = match row.step {
+            PackStep::Asking => self.at_most(&row, kind)?,
+            _ => self.unanswered(&row)?,
+        };
+        row.pending = paid;
         fail(&mut row, why);
-        Change::paid(at, row, kind, paid)
+        Ok(Change::paid(at, row, kind, paid))
+    }
+
+    /// What a request that is written down has cost, if it arrived: an extension has more set aside for it.
+    pub(crate) fn at_most(&self, row: &ThawPackRow, kind: Kind) -> Result<Money, ThawError> {
+        Ok(match kind {
+            Kind::Extend => row.pending.min(self.cost(row, kind)?),
+            Kind::Ask | Kind::Hurry => row.pending,
+        })
     }
 
     /// Brings the budget up to date with a change: gives back what it does not use of what was

@@ -9,7 +9,7 @@ use darkslide_engine::{Change, EntryKind, Founder, JoinWith, Recursive};
 use proptest::prelude::*;
 
 use crate::harness::{
-    World, assert_same, audit, backup, identity, noise, options, path, restores, same, scrub, tree, try_restore,
+    World, assert_same, audit, backup, identity, names, noise, options, path, restores, same, scrub, tree, try_restore,
 };
 
 fn odd_library(world: &World) {
@@ -84,10 +84,13 @@ fn renames_and_duplicates_store_no_bytes_again() {
     let me = identity();
     let engine = world.init(Founder::Identity(same(&me)), 1).unwrap();
     backup(&engine);
+    let packs = || names(&world.store(0), "packs/");
+    let before = packs();
     fs::rename(world.library.join("a.CR3"), world.library.join("b.CR3")).unwrap();
     world.write("c.CR3", &noise(1, 6_000_000));
     let done = backup(&engine);
     assert!(done.done.counts.stored_bytes.0 < 20_000, "{:?}", done.done.counts);
+    assert_eq!(packs(), before, "no object in the class of the large ones for a recipe alone");
     assert_eq!(done.done.counts.removed_files.0, 1);
     restores(&engine, "latest", &world.target("out"), &me, &tree(&world.library));
 }
@@ -105,6 +108,29 @@ fn an_edited_header_costs_one_chunk() {
     let done = backup(&engine);
     assert!(done.done.counts.stored_bytes.0 < 17 << 20, "{:?}", done.done.counts);
     restores(&engine, "latest", &world.target("out"), &me, &tree(&world.library));
+}
+
+#[test]
+fn a_raw_file_whose_later_chunks_are_known_costs_its_new_ones() {
+    let world = World::empty();
+    let bytes = noise(9, 30 << 20);
+    world.write("a/one.CR3", &bytes);
+    let me = identity();
+    let engine = world.init(Founder::Identity(same(&me)), 1).unwrap();
+    backup(&engine);
+    // Its first chunks are new and come into an open entry before one shows to be known; after that new ones again.
+    let mut other = noise(5, 13 << 20);
+    other.extend_from_slice(&bytes[3 << 20..]);
+    other.extend_from_slice(&noise(6, 9 << 20));
+    world.write("b/two.CR3", &other);
+    // Known to its end, and new in the same run, twice.
+    world.write("b/three.CR3", &bytes);
+    world.write("b/four.CR3", &other);
+    let done = backup(&engine);
+    let new = 13 + 16 + 9 + 16;
+    assert!(((13 + 9) << 20..new << 20).contains(&done.done.counts.stored_bytes.0), "{:?}", done.done.counts);
+    restores(&engine, "latest", &world.target("out"), &me, &tree(&world.library));
+    assert_eq!(audit(&engine, Some(&me)).findings, []);
 }
 
 #[test]

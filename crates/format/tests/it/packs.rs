@@ -28,8 +28,17 @@ enum Step {
     Loosened(Vec<usize>),
     /// One that changed while it was read.
     Abandoned(Vec<usize>),
-    /// One whose chunks come in pieces; where an odd one is known, it and those before it stand alone.
-    Poured(Vec<usize>, bool),
+    /// One whose chunks come in pieces. An odd one may turn out to be known: those before it stand alone; or the file
+    /// to have changed.
+    Poured(Vec<usize>, Odd),
+}
+
+/// What a chunk of odd length is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Odd {
+    New,
+    Known,
+    Changed,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -42,7 +51,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => lens.clone().prop_map(Step::Kept),
         1 => lens.clone().prop_map(Step::Loosened),
         1 => lens.clone().prop_map(Step::Abandoned),
-        1 => (lens, any::<bool>()).prop_map(|(lens, known)| Step::Poured(lens, known)),
+        2 => (lens, proptest::sample::select(vec![Odd::New, Odd::Known, Odd::Changed]))
+            .prop_map(|(lens, odd)| Step::Poured(lens, odd)),
     ];
     proptest::collection::vec(step, 1..80)
 }
@@ -134,18 +144,26 @@ fn fill(mut making: Making, steps: &[Step], identity: &IdentityFile, key: &IdKey
                 making.hand_on(&mut pack);
                 pack.abandon_part();
             }
-            Step::Poured(lens, known) => {
+            Step::Poured(lens, odd) => {
                 pack.begin_part(&path, Part::Whole, facts).unwrap();
                 let mut chunks: Vec<Vec<u8>> = Vec::new();
                 for len in lens {
                     let chunk = bytes(*len);
                     pack.begin_chunk();
                     chunk.chunks(len / 3 + 1).for_each(|piece| pack.chunk_piece(piece));
-                    if *known && len % 2 == 1 {
-                        pack.undo_chunk();
-                        pack.loosen_part();
-                        wanted.extend(chunks.drain(..).map(|chunk| (loose(&chunk), chunk)));
-                        break;
+                    making.hand_on(&mut pack);
+                    match odd {
+                        Odd::Known if len % 2 == 1 => {
+                            pack.undo_chunk();
+                            pack.loosen_part();
+                            wanted.extend(chunks.drain(..).map(|chunk| (loose(&chunk), chunk)));
+                            break;
+                        }
+                        Odd::Changed if len % 2 == 1 => {
+                            pack.abandon_part();
+                            break;
+                        }
+                        _ => {}
                     }
                     pack.end_chunk(key.chunk_id(&chunk));
                     chunks.push(chunk);
@@ -186,7 +204,7 @@ proptest! {
     fn any_entries_in_the_same_out(steps in steps(), cold: bool, leaves in 0usize..4) {
         let (identity, key) = (IdentityFile::generate(&[1; 32]), IdKey::new([9; 32]));
         let kind = if cold { PackKind::Cold } else { PackKind::Warm };
-        let leaves = (leaves > 0).then(|| Leaves::of(leaves));
+        let leaves = (leaves > 0).then(|| Leaves::of(leaves, 16));
         let making = Making { kind, leaves, passes: None, sealed: Vec::new() };
         let (pack, wanted) = fill(making, &steps, &identity, &key);
         prop_assert_eq!(pack.id, object_id(&pack.bytes));

@@ -410,27 +410,58 @@ fn a_lost_request_that_can_still_be_told_from_none_is_not_charged() {
     assert!((world.thawing_paid() - world.store.bill()).abs() < 1e-7, "asked for once, paid once");
 }
 
+/// A thaw at bulk of which the request to hurry arrives and its answer does not; asking again ends with `next`.
+fn hurried(next: Result<ThawOutcome, StoreError>) -> (World, ThawId) {
+    let world = World::new(1, GIB, StorageClass::DeepArchive, Tier::Bulk);
+    let id = world.begin(None);
+    world.step(id);
+    let upgrade = world.with(|executor| executor.upgrade_quote(id, Tier::Standard, world.now)).unwrap();
+    world.store.fail_at(2, Fault::BreakAfter);
+    world.with(|executor| executor.upgrade(id, Tier::Standard, upgrade.quote.total(), world.now)).unwrap();
+    world.store.answer([next]);
+    // Some refusals end the step.
+    let _ = world.with(|executor| executor.step(id, world.now));
+    assert_eq!(world.row(id, 0).step, PackStep::Asked, "it is under way");
+    world.with(|executor| executor.confirm(id, Money::from_usd(1.0), None)).unwrap();
+    (world, id)
+}
+
 #[test]
-fn hurrying_whose_answer_was_lost_is_paid_though_the_store_is_too_busy_to_ask_again() {
-    for (away, by_event) in [(HOUR * 13, false), (HOUR * 13, true), (DAY * 7, false)] {
-        let mut world = World::new(1, GIB, StorageClass::DeepArchive, Tier::Bulk);
-        let id = world.begin(None);
+fn hurrying_whose_answer_was_lost_is_paid_however_asking_again_ends() {
+    let refused = |n: u32| -> Result<ThawOutcome, StoreError> {
+        let (store, source) = ("s3".to_string(), std::io::Error::other("no"));
+        match n {
+            0 => Err(StoreError::Busy { store, what: "thawing".into() }),
+            1 => Err(StoreError::Denied { store, name: "packs/…".into(), source }),
+            2 => Err(StoreError::Setup { store, why: "no role".into(), advice: "make one".into() }),
+            3 => Ok(ThawOutcome::NoCapacity),
+            4 => Ok(ThawOutcome::TierNotOffered),
+            _ => Ok(ThawOutcome::HeldBack { until: Time(0) }),
+        }
+    };
+    for n in 0..6 {
+        for (away, by_event) in [(HOUR * 13, false), (HOUR * 13, true), (DAY * 7, false)] {
+            let (mut world, id) = hurried(refused(n));
+            world.now = world.now.plus(away);
+            let came = Warmed { store: "s3".into(), name: name(0), until: None };
+            match by_event {
+                true => world.with(|executor| executor.step_after_events(id, world.now, &[came])).unwrap(),
+                false => world.step(id),
+            };
+            assert!((world.thawing_paid() - world.store.bill()).abs() < 1e-7, "{n} {away:?} {by_event}");
+        }
+        let (world, id) = hurried(refused(n));
+        world.store.remove(&name(0));
         world.step(id);
-        let upgrade = world.with(|executor| executor.upgrade_quote(id, Tier::Standard, world.now)).unwrap();
-        world.store.fail_at(2, Fault::BreakAfter);
-        world.with(|executor| executor.upgrade(id, Tier::Standard, upgrade.quote.total(), world.now)).unwrap();
-        world.store.answer([Err(StoreError::Busy { store: "s3".into(), what: "thawing".into() })]);
-        world.step(id);
-        assert_eq!(world.row(id, 0).step, PackStep::Asked, "it is under way");
-        world.now = world.now.plus(away);
-        world.with(|executor| executor.confirm(id, Money::from_usd(1.0), None)).unwrap();
-        let came = Warmed { store: "s3".into(), name: name(0), until: None };
-        match by_event {
-            true => world.with(|executor| executor.step_after_events(id, world.now, &[came])).unwrap(),
-            false => world.step(id),
-        };
-        assert!((world.thawing_paid() - world.store.bill()).abs() < 1e-7, "{away:?} {by_event}");
+        assert_eq!(world.row(id, 0).step, PackStep::Failed);
+        assert!((world.thawing_paid() - world.store.bill()).abs() < 1e-7, "{n}, and gone");
     }
+    let (mut world, id) = hurried(refused(0));
+    world.now = world.now.plus(HOUR);
+    world.store.answer([Ok(ThawOutcome::Missing)]);
+    world.step(id);
+    assert_eq!(world.row(id, 0).step, PackStep::Failed);
+    assert!((world.thawing_paid() - world.store.bill()).abs() < 1e-7, "missing");
 }
 
 #[test]
