@@ -74,12 +74,14 @@ impl Incoming for Arriving<'_> {
             return store.there(name, size);
         }
         self.sync().map_err(|source| store.error("writing", name, source))?;
-        match store.settle(&self.path, name).map_err(|source| store.error("placing", name, source))? {
-            true => {
-                // It has left `tmp/`: there is nothing to remove.
-                self.file = None;
-                Ok(PutOutcome::Created)
-            }
+        // Not every drive renames what is open.
+        self.file = None;
+        let settled = store.settle(&self.path, name).map_err(|source| store.error("placing", name, source));
+        if !matches!(settled, Ok(true)) {
+            let _ = fs::remove_file(&self.path);
+        }
+        match settled? {
+            true => Ok(PutOutcome::Created),
             false => store.there(name, size),
         }
     }

@@ -141,8 +141,9 @@ impl DirStore {
             }
             opened => opened?,
         };
-        // Where the file system has no locks, a day has to do.
-        let _ = flock(&file, FlockOperation::NonBlockingLockShared);
+        // For this handle alone: under a shared lock some network drives let nobody write. Where the file system has no
+        // locks, a day has to do.
+        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
         Ok(file)
     }
 
@@ -204,7 +205,8 @@ fn unique(serial: u64) -> u64 {
 
 /// True if a process is still writing it.
 fn is_held(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else { return false };
+    // Some file systems lock for writers only.
+    let Ok(file) = File::options().write(true).open(path) else { return false };
     flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK)
 }
 
