@@ -250,4 +250,35 @@ mod tests {
             assert_eq!(hash(&mut file, &mut Space::default()).unwrap().as_bytes(), blake3::hash(&data).as_bytes());
         }
     }
+
+    #[test]
+    fn a_file_that_has_become_shorter_ends_where_it_ends() {
+        let chunking = Chunking { db: Bytes::mib(1), mask_bits: 17, max: Bytes::mib(2), min: Bytes::kib(200) };
+        let key = IdKey::new([1; 32]);
+        let cutter = Cutter::new(&chunking, &key);
+        for len in [0usize, 1000, PIECE, 1_000_003] {
+            let mut data = vec![0; len];
+            SeededRng::new(len as u64).fill(&mut data);
+            let mut temporary = tempfile::NamedTempFile::new().unwrap();
+            io::Write::write_all(&mut temporary, &data).unwrap();
+            for pouring in [true, false] {
+                let file = File::open(temporary.path()).unwrap();
+                let expected = len as u64 + 300_000;
+                let mut reader = Reader::new(file, expected, Cuts::Content(&cutter), &key, Space::default());
+                let mut read = Vec::new();
+                loop {
+                    let before = read.len();
+                    match pouring {
+                        true => drop(reader.pour(|piece| read.extend_from_slice(piece)).unwrap()),
+                        false => read.extend_from_slice(reader.next_chunk().unwrap().unwrap_or_default()),
+                    }
+                    if read.len() == before {
+                        break;
+                    }
+                }
+                assert!(read == data && reader.at_end(), "{len} {pouring}");
+                assert_eq!(reader.total(), len as u64, "which is how it is told from one that is whole");
+            }
+        }
+    }
 }
