@@ -44,10 +44,69 @@ impl Chunking {
 /// Bytes that the gear hash remembers.
 const WINDOW: usize = 64;
 
+/// Bytes of each of four lanes that are scanned at once.
+const LANE: usize = 1024;
+
+/// The gear hash: each byte shifts it by one bit and adds a random number of its own.
+struct Gear {
+    table: [u64; 256],
+    /// A cut is where the hash is below this.
+    limit: u64,
+}
+
+impl Gear {
+    fn next(&self, hash: u64, byte: u8) -> u64 {
+        (hash << 1).wrapping_add(self.table[usize::from(byte)])
+    }
+
+    fn update(&self, hash: u64, bytes: &[u8]) -> u64 {
+        bytes.iter().fold(hash, |hash, byte| self.next(hash, *byte))
+    }
+
+    /// How many bytes there are up to the first after which the hash is below the limit, if it gets there; and the
+    /// hash after all of them.
+    fn find(&self, mut hash: u64, bytes: &[u8]) -> (Option<usize>, u64) {
+        for (at, byte) in bytes.iter().enumerate() {
+            hash = self.next(hash, *byte);
+            if hash < self.limit {
+                return (Some(at + 1), hash);
+            }
+        }
+        (None, hash)
+    }
+
+    /// The same in four lanes at once: each byte waits for the one before it, and other lanes go on meanwhile. Where a
+    /// lane begins, the hash follows from the bytes before.
+    fn find_fast(&self, mut hash: u64, bytes: &[u8]) -> (Option<usize>, u64) {
+        let (blocks, rest) = bytes.as_chunks::<{ 4 * LANE }>();
+        for (n, block) in blocks.iter().enumerate() {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|lane| &block[lane * LANE..][..LANE]);
+            let before = |lane: &[u8]| self.update(0, &lane[LANE - WINDOW..]);
+            let mut hashes = [hash, before(a), before(b), before(c)];
+            let mut found = false;
+            for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+                let [w, x, y, z] = hashes;
+                hashes = [self.next(w, *a), self.next(x, *b), self.next(y, *c), self.next(z, *d)];
+                found = hashes.iter().any(|hash| *hash < self.limit);
+                if found {
+                    break;
+                }
+            }
+            if found {
+                // In which lane first is another question.
+                let (at, hash) = self.find(hash, block);
+                return (at.map(|at| n * 4 * LANE + at), hash);
+            }
+            hash = hashes[3];
+        }
+        let (at, hash) = self.find(hash, rest);
+        (at.map(|at| bytes.len() - rest.len() + at), hash)
+    }
+}
+
 /// Finds cut points.
 pub struct Cutter {
-    table: Box<[u64; 256]>,
-    mask: u64,
+    gear: Box<Gear>,
     min: usize,
     max: usize,
 }
@@ -55,7 +114,7 @@ pub struct Cutter {
 impl Cutter {
     /// Derives the gear table from the id key.
     pub fn new(chunking: &Chunking, key: &IdKey) -> Self {
-        let mut table = Box::new([0u64; 256]);
+        let mut table = [0u64; 256];
         let mut output = blake3::Hasher::new_keyed(key.secret()).update(b"darkslide gear table").finalize_xof();
         for word in table.iter_mut() {
             let mut bytes = [0; 8];
@@ -63,8 +122,7 @@ impl Cutter {
             *word = u64::from_le_bytes(bytes);
         }
         Self {
-            table,
-            mask: u64::MAX << (64 - chunking.mask_bits),
+            gear: Box::new(Gear { table, limit: 1 << (64 - chunking.mask_bits) }),
             min: chunking.min.0 as usize,
             max: chunking.max.0 as usize,
         }
@@ -82,7 +140,7 @@ impl Cutter {
 
     /// Begins a chunk.
     pub fn begin(&self) -> Scan<'_> {
-        Scan { cutter: self, hasher: gearhash::Hasher::new(&self.table), seen: 0 }
+        Scan { cutter: self, hash: 0, seen: 0 }
     }
 
     /// Length of the chunk at the start of `bytes`, which holds the rest of the
@@ -95,7 +153,7 @@ impl Cutter {
 /// The search for the end of one chunk, piece by piece.
 pub struct Scan<'c> {
     cutter: &'c Cutter,
-    hasher: gearhash::Hasher<'c>,
+    hash: u64,
     seen: usize,
 }
 
@@ -103,12 +161,15 @@ impl Scan<'_> {
     /// Looks at the next bytes; how many of them belong to the chunk, if it ends
     /// among them.
     pub fn feed(&mut self, piece: &[u8]) -> Option<usize> {
-        let Cutter { min, max, mask, .. } = *self.cutter;
+        let Cutter { gear, min, max } = self.cutter;
+        let (min, max) = (*min, *max);
         let room = piece.len().min(max - self.seen);
         let at = |offset: usize| offset.clamp(self.seen, self.seen + room) - self.seen;
         let (warm, scan) = (at(min - WINDOW), at(min));
-        self.hasher.update(&piece[warm..scan]);
-        let hit = self.hasher.next_match(&piece[scan..room], mask).map(|past| scan + past);
+        let hash = gear.update(self.hash, &piece[warm..scan]);
+        let (past, hash) = gear.find_fast(hash, &piece[scan..room]);
+        let hit = past.map(|past| scan + past);
+        self.hash = hash;
         self.seen += room;
         hit.or((self.seen == max).then_some(room))
     }
@@ -157,7 +218,7 @@ mod tests {
             let mut h = 0u64;
             let end = bytes.len().min(64 * 1024);
             for (at, byte) in bytes.iter().enumerate().take(end).skip(16 * 1024 - 64) {
-                h = h.wrapping_mul(2).wrapping_add(cutter.table[usize::from(*byte)]);
+                h = h.wrapping_mul(2).wrapping_add(cutter.gear.table[usize::from(*byte)]);
                 if at + 1 > 16 * 1024 && h >> 52 == 0 {
                     return at + 1;
                 }
@@ -169,6 +230,40 @@ mod tests {
             let n = cutter.cut(rest);
             assert_eq!(n, naive(rest));
             rest = &rest[n..];
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        #[test]
+        fn four_lanes_find_what_the_library_finds(
+            seed: u64,
+            len in 0usize..40_000,
+            start in 0usize..200,
+            bits in 4u32..20,
+            values in 1u16..=256,
+        ) {
+            let mut data = vec![0; len];
+            SeededRng::new(seed).fill(&mut data);
+            // Few different bytes make runs in which the hash stands still.
+            data.iter_mut().for_each(|byte| *byte = (u16::from(*byte) % values) as u8);
+            let chunking = Chunking { mask_bits: bits, ..chunking() };
+            let cutter = Cutter::new(&chunking, &IdKey::new([9; 32]));
+            let (before, mut rest) = data.split_at(start.min(len));
+            let mut library = gearhash::Hasher::new(&cutter.gear.table);
+            library.update(before);
+            let mut hash = cutter.gear.update(0, before);
+            loop {
+                let wanted = library.next_match(rest, u64::MAX << (64 - bits));
+                let (found, after) = cutter.gear.find_fast(hash, rest);
+                proptest::prop_assert_eq!(found, wanted);
+                proptest::prop_assert_eq!(after, library.get_hash());
+                hash = after;
+                match found {
+                    Some(at) => rest = &rest[at..],
+                    None => break,
+                }
+            }
         }
     }
 
