@@ -268,7 +268,7 @@ mod tests {
     use darkslide_format::pack::TarFacts;
     use darkslide_format::seal::Recipients;
     use darkslide_store::{Fault, FaultyStore, MemoryStore, Store, StoreError};
-    use darkslide_words::{ChunkId, Count, Name, RepositoryId, Time};
+    use darkslide_words::{ChunkId, Count, Name, ObjectName, RepositoryId, Time};
 
     fn recipients() -> Recipients {
         let recipient = KeyPair::generate().recipient();
@@ -314,7 +314,8 @@ mod tests {
     }
 
     /// Fills `packs` packs of 30 files, which go out in leaves of a segment, into these stores.
-    fn in_leaves(stores: &Stores, packs: u64) -> Result<Vec<Stored>, SnapshotError> {
+    /// What is stored of them, and the names that have a durable row.
+    fn in_leaves(stores: &Stores, packs: u64) -> (Result<Vec<Stored>, SnapshotError>, Vec<ObjectName>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("catalog.db");
         let catalog = Catalog::create(&path).unwrap();
@@ -341,12 +342,9 @@ mod tests {
                 stored.push(pack);
             }
             drop(sealer);
-            Ok::<_, SnapshotError>(stored)
-        })?;
-        let pending: Vec<_> = catalog.pending()?.into_iter().map(|pending| pending.name).collect();
-        let names: Vec<_> = stored.iter().map(|pack| pack.index.object.clone()).collect();
-        assert!(names.iter().all(|name| pending.contains(name)), "each had its durable row");
-        Ok(stored)
+            Ok(stored)
+        });
+        (stored, catalog.pending().unwrap().into_iter().map(|pending| pending.name).collect())
     }
 
     #[test]
@@ -354,7 +352,9 @@ mod tests {
         let store = Arc::new(MemoryStore::default());
         let stores = Stores::new(&[store.clone() as Arc<dyn Store>], &[None]);
         assert!(stores.take_pieces());
-        let stored = in_leaves(&stores, 5).unwrap();
+        let (stored, pending) = in_leaves(&stores, 5);
+        let stored = stored.unwrap();
+        assert!(stored.iter().all(|pack| pending.contains(&pack.index.object)) && pending.len() == 5);
         assert_eq!(stored.iter().map(|pack| pack.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
         for pack in stored {
             let object = &pack.index.object;
@@ -371,11 +371,13 @@ mod tests {
         let (full, good) = (Arc::new(FaultyStore::new(MemoryStore::default())), Arc::new(MemoryStore::default()));
         let stores = Stores::new(&[full.clone() as Arc<dyn Store>, good.clone() as Arc<dyn Store>], &[None, None]);
         full.arm(Fault::FullAt(2));
-        assert_eq!(in_leaves(&stores, 3).unwrap().len(), 3);
+        assert_eq!(in_leaves(&stores, 3).0.unwrap().len(), 3);
         assert_eq!((good.len(), full.inner().len()), (3, 1));
         assert_eq!(stores.behind().len(), 1);
         let alone = Stores::new(&[full.clone() as Arc<dyn Store>], &[None]);
         full.arm(Fault::FullAt(1));
-        assert!(matches!(in_leaves(&alone, 3), Err(SnapshotError::NoStore(StoreError::Full { .. }))));
+        let (stored, pending) = in_leaves(&alone, 3);
+        let Err(SnapshotError::NoStore(StoreError::Full { name, .. })) = stored else { panic!("it is full") };
+        assert_eq!(pending, [name], "the row is there before the object would be");
     }
 }

@@ -349,7 +349,7 @@ fn a_request_whose_answer_was_lost_counts_as_paid_when_the_thaw_turns_out_to_be_
 }
 
 /// A pack whose request breaks after it was made; then nobody looks for a week.
-fn unseen(world: &mut World, id: ThawId, ask: impl FnOnce(&World)) -> (f64, f64) {
+fn unseen(world: &mut World, id: ThawId, ask: impl FnOnce(&World)) {
     ask(world);
     assert_eq!(world.row(id, 0).step, PackStep::Asking);
     let owed = (world.thawing_paid(), world.store.bill());
@@ -363,7 +363,6 @@ fn unseen(world: &mut World, id: ThawId, ask: impl FnOnce(&World)) -> (f64, f64)
         world.thawing_paid(),
         world.store.bill()
     );
-    owed
 }
 
 #[test]
