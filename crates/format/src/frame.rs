@@ -16,6 +16,9 @@ pub use raw::{RawFrame, put_raw, put_sparse, raw_len};
 pub enum Packing {
     /// Raw blocks, at memory speed.
     Raw,
+    /// Each byte by how often it comes (Huffman coding of literals), without much of a search for repeats: pixels as a
+    /// sensor gives them.
+    Literals,
     /// Level 1.
     Fast,
     /// Level 3: catalogs, XMP.
@@ -100,6 +103,8 @@ const LOOSE: f64 = 7.1;
 
 /// Chunks below this are not sampled for repeats.
 const SMALL: usize = 16 * 1024;
+/// From here on it is worth finding out whether to search for repeats: of what is smaller, samples would be all.
+const WORTH_ASKING: usize = 1 << 20;
 /// Bytes of each slice of which the entropy is taken, and how many bytes lie
 /// from one to the next at most: closer in a small chunk, to have eight of them.
 const SLICE: usize = 128;
@@ -165,6 +170,7 @@ fn is_dense(chunk: &[u8]) -> bool {
 
 /// Makes frames; keeps the compressors' working memory.
 pub struct Framer {
+    literals: zstd::bulk::Compressor<'static>,
     fast: zstd::bulk::Compressor<'static>,
     dense: zstd::bulk::Compressor<'static>,
     sampler: zstd::bulk::Compressor<'static>,
@@ -173,6 +179,27 @@ pub struct Framer {
 
 fn failed(e: impl std::fmt::Display) -> FormatError {
     FormatError::Failed { what: "compressing", detail: e.to_string() }
+}
+
+/// Searches for repeats at a negative level, and codes literals all the same, which those do not by themselves.
+fn coding_literals(level: i32) -> std::io::Result<zstd::bulk::Compressor<'static>> {
+    let mut compressor = zstd::bulk::Compressor::new(level)?;
+    let literals = zstd::zstd_safe::CParameter::LiteralCompressionMode(zstd::zstd_safe::ParamSwitch::Enable);
+    compressor.set_parameter(literals)?;
+    Ok(compressor)
+}
+
+/// Bytes of samples, 32 KiB of every MiB of a chunk, before and after this compressor.
+fn sample(chunk: &[u8], by: &mut zstd::bulk::Compressor<'_>, space: &mut Vec<u8>) -> (usize, usize) {
+    let (mut plain, mut packed) = (0, 0);
+    for window in chunk.chunks(1 << 20) {
+        let sample = &window[..window.len().min(32 * 1024)];
+        space.clear();
+        space.reserve(zstd::zstd_safe::compress_bound(sample.len()));
+        plain += sample.len();
+        packed += by.compress_to_buffer(sample, space).unwrap_or(sample.len());
+    }
+    (plain, packed)
 }
 
 /// A chunk ready for a pack.
@@ -185,9 +212,10 @@ pub enum Frame<'a> {
 }
 
 impl Framer {
-    /// Prepares both levels.
+    /// Prepares all levels.
     pub fn new() -> Result<Self, FormatError> {
         Ok(Self {
+            literals: coding_literals(-64).map_err(failed)?,
             fast: zstd::bulk::Compressor::new(1).map_err(failed)?,
             dense: zstd::bulk::Compressor::new(3).map_err(failed)?,
             sampler: zstd::bulk::Compressor::new(-1).map_err(failed)?,
@@ -202,31 +230,36 @@ impl Framer {
             Some(e) if is_compressed(e) => Packing::Raw,
             _ if chunk.len() >= 512 && is_dense(chunk) && !self.gains(chunk) => Packing::Raw,
             Some(e) if is_text(e) => Packing::Dense,
+            _ if chunk.len() >= WORTH_ASKING && !self.repeats(chunk) => Packing::Literals,
             _ => Packing::Fast,
         }
     }
 
-    /// True if level −1 makes 32 KiB of every MiB at least 3 % smaller. What is too
-    /// small for repeats of any length to matter is judged by its entropy alone.
+    /// True if level −1 makes samples at least 3 % smaller. What is too small for repeats of any length to matter is
+    /// judged by its entropy alone.
     fn gains(&mut self, chunk: &[u8]) -> bool {
         if chunk.len() < SMALL {
             return false;
         }
-        let (mut plain, mut packed) = (0, 0);
-        for window in chunk.chunks(1 << 20) {
-            let sample = &window[..window.len().min(32 * 1024)];
-            self.space.clear();
-            self.space.reserve(zstd::zstd_safe::compress_bound(sample.len()));
-            plain += sample.len();
-            packed += self.sampler.compress_to_buffer(sample, &mut self.space).unwrap_or(sample.len());
-        }
+        let (plain, packed) = sample(chunk, &mut self.sampler, &mut self.space);
         packed * 100 < plain * 97
+    }
+
+    /// True if searching for repeats makes samples at least 2 % smaller than coding literals does, or if they become
+    /// so small that there must be many.
+    fn repeats(&mut self, chunk: &[u8]) -> bool {
+        let (plain, literals) = sample(chunk, &mut self.literals, &mut self.space);
+        literals * 4 < plain || {
+            let (_, searched) = sample(chunk, &mut self.fast, &mut self.space);
+            searched * 100 < literals * 98
+        }
     }
 
     /// Frames a chunk; what would not shrink by 2 % stays raw.
     pub fn frame<'a>(&'a mut self, plain: &'a [u8], packing: Packing) -> Result<Frame<'a>, FormatError> {
         let compressor = match packing {
             Packing::Raw => return Ok(Frame::Raw(plain)),
+            Packing::Literals => &mut self.literals,
             Packing::Fast => &mut self.fast,
             Packing::Dense => &mut self.dense,
         };
@@ -343,17 +376,10 @@ pub fn pack_json(plain: &[u8]) -> Result<Vec<u8>, FormatError> {
     OF_JSON.with_borrow_mut(|kept| {
         let compressor = match kept {
             Some(compressor) => compressor,
-            none => none.insert(of_json().map_err(failed)?),
+            none => none.insert(coding_literals(-4).map_err(failed)?),
         };
         compressor.compress(plain).map_err(failed)
     })
-}
-
-fn of_json() -> std::io::Result<zstd::bulk::Compressor<'static>> {
-    let mut compressor = zstd::bulk::Compressor::new(-4)?;
-    let literals = zstd::zstd_safe::CParameter::LiteralCompressionMode(zstd::zstd_safe::ParamSwitch::Enable);
-    compressor.set_parameter(literals)?;
-    Ok(compressor)
 }
 
 /// Decompresses a sealed JSON object of at most `limit` bytes.

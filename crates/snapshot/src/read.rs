@@ -14,7 +14,7 @@ use darkslide_words::{ChunkId, ContentHash};
 const PIECE: usize = 1 << 18;
 
 /// Pieces of a chunk that is not kept end at multiples of this, counted from the chunk's start.
-const ALIGNED: usize = 1 << 16;
+const ALIGNED: usize = 1 << 14;
 
 /// Memory for reading files that are cut so.
 pub fn space(cutter: &Cutter) -> Space {

@@ -138,6 +138,34 @@ fn incompressible_stays_raw_and_text_shrinks() {
 }
 
 #[test]
+fn pixels_are_coded_without_a_search_and_what_repeats_is_searched() {
+    let mut framer = Framer::new().unwrap();
+    // Twelve bits in sixteen, the upper ones smooth.
+    let pixels: Vec<u8> =
+        noise(1 << 21).chunks(2).zip(0u32..).flat_map(|(n, i)| [n[0], (i >> 14) as u8 ^ n[1] & 3]).collect();
+    for (extension, smooth) in [("tif", &pixels), ("dng", &pixels[..WORTH_ASKING].to_vec())] {
+        assert_eq!(framer.choose(Some(extension), smooth), Packing::Literals);
+        let [coded, searched] = [Packing::Literals, Packing::Fast].map(|packing| {
+            let Frame::Packed(packed) = framer.frame(smooth, packing).unwrap() else {
+                panic!("a quarter can be saved")
+            };
+            let mut plain = Vec::new();
+            Unframer::new().unwrap().decode(packed, smooth.len(), &mut plain).unwrap();
+            assert!(plain == *smooth);
+            packed.len()
+        });
+        assert!(coded * 98 <= searched * 100 && coded * 4 < smooth.len() * 3, "{coded} {searched}");
+    }
+    assert_eq!(framer.choose(Some("dng"), &pixels[1..WORTH_ASKING]), Packing::Fast, "samples would be all of it");
+    // Drawn on them, a tenth of each row, the same again and again.
+    let (mut drawn, pattern) = (pixels.clone(), noise(25));
+    drawn.chunks_exact_mut(256).for_each(|row| row[100..125].copy_from_slice(&pattern));
+    assert_eq!(framer.choose(Some("tif"), &drawn), Packing::Fast);
+    let text = b"text that repeats ".repeat(100_000);
+    assert_eq!((framer.choose(Some("nef"), &text), framer.choose(Some("xmp"), &text)), (Packing::Fast, Packing::Dense));
+}
+
+#[test]
 fn deltas_are_small_and_need_their_base() {
     let base = noise(1 << 20);
     let mut changed = base.clone();
