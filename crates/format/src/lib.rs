@@ -23,6 +23,7 @@ pub mod names;
 pub mod pack;
 pub mod pages;
 pub mod paper;
+pub mod pieces;
 pub mod previews;
 pub mod reach;
 pub mod recover;
@@ -65,9 +66,9 @@ impl IdKey {
         darkslide_words::ChunkId::new(*blake3::keyed_hash(&self.0, plain).as_bytes())
     }
 
-    /// The same of plaintext that comes in pieces.
-    pub fn begin(&self) -> Identifier {
-        Identifier(blake3::Hasher::new_keyed(&self.0))
+    /// The same of plaintext that comes in pieces: what they hash to.
+    pub fn begin(&self) -> pieces::Pieces {
+        pieces::Pieces::new(Some(&self.0))
     }
 
     /// What a config records so that a reader knows the right key.
@@ -85,20 +86,4 @@ impl std::fmt::Debug for IdKey {
 /// The object id of stored bytes.
 pub fn object_id(stored: &[u8]) -> darkslide_words::ObjectId {
     darkslide_words::ObjectId::new(*blake3::hash(stored).as_bytes())
-}
-
-/// Finds the id of a chunk whose plaintext comes in pieces.
-#[derive(Debug, Clone)]
-pub struct Identifier(blake3::Hasher);
-
-impl Identifier {
-    /// The next piece.
-    pub fn update(&mut self, piece: &[u8]) {
-        self.0.update(piece);
-    }
-
-    /// The id of all of them.
-    pub fn finish(&self) -> darkslide_words::ChunkId {
-        darkslide_words::ChunkId::new(*self.0.finalize().as_bytes())
-    }
 }

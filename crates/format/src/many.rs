@@ -8,14 +8,14 @@ use darkslide_words::{ChunkId, ContentHash};
 use crate::IdKey;
 
 /// A hash, or the chaining value of a node of an input's tree.
-type Hash = [u8; 32];
+pub(crate) type Hash = [u8; 32];
 
 /// What BLAKE3 without a key begins with, and its flags: tables 1 and 3 of its paper.
 const IV: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
-const CHUNK_START: u8 = 1;
-const CHUNK_END: u8 = 1 << 1;
-const PARENT: u8 = 1 << 2;
+pub(crate) const CHUNK_START: u8 = 1;
+pub(crate) const CHUNK_END: u8 = 1 << 1;
+pub(crate) const PARENT: u8 = 1 << 2;
 const ROOT: u8 = 1 << 3;
 const KEYED_HASH: u8 = 1 << 4;
 
@@ -61,9 +61,26 @@ enum Goes {
 
 /// With or without a key.
 #[derive(Clone, Copy)]
-struct Mode {
-    words: [u32; 8],
-    flags: u8,
+pub(crate) struct Mode {
+    pub words: [u32; 8],
+    pub flags: u8,
+}
+
+impl Mode {
+    pub fn new(key: Option<&Hash>) -> Self {
+        match key {
+            Some(key) => Self { words: words_from_le_bytes_32(key), flags: KEYED_HASH },
+            None => Self { words: IV, flags: 0 },
+        }
+    }
+
+    /// The same for the library; `key` is its words.
+    pub fn of_trees<'k>(&self, key: &'k Hash) -> blake3::hazmat::Mode<'k> {
+        match self.flags {
+            KEYED_HASH => blake3::hazmat::Mode::KeyedHash(key),
+            _ => blake3::hazmat::Mode::Hash,
+        }
+    }
 }
 
 impl Default for Many {
@@ -84,10 +101,7 @@ impl Many {
 
     /// Hands the hash of each input to `give`, in no special order.
     fn each(&mut self, inputs: &[&[u8]], key: Option<&Hash>, mut give: impl FnMut(usize, Hash)) {
-        let mode = match key {
-            Some(key) => Mode { words: words_from_le_bytes_32(key), flags: KEYED_HASH },
-            None => Mode { words: IV, flags: 0 },
-        };
+        let mode = Mode::new(key);
         self.nodes.clear();
         self.trees.clear();
         let mut tails = Vec::with_capacity(inputs.len());

@@ -1,5 +1,7 @@
 //! Writing a pack: frames go straight into the buffer in which they are sealed.
 
+use std::io::{self, Read};
+
 use darkslide_words::{Bytes, ChunkId, Count, Name, ObjectId, ObjectName, RepositoryId, Time, WriterId};
 
 use crate::frame::{self, Frame, Framer, RawFrame};
@@ -297,6 +299,26 @@ impl PackWriter {
     pub fn chunk_piece(&mut self, piece: &[u8]) {
         if let Some(coming) = &mut self.coming {
             coming.add(&mut self.buffer, piece);
+        }
+    }
+
+    /// Its next bytes, up to `most`, read without a copy; how many there were.
+    pub fn read_chunk(&mut self, from: impl Read, most: usize) -> io::Result<usize> {
+        match &mut self.coming {
+            Some(coming) => coming.read(&mut self.buffer, from, most),
+            None => Ok(0),
+        }
+    }
+
+    /// Its bytes so far, from `from` on, where they lie.
+    pub fn chunk_pieces(&self, from: usize) -> impl Iterator<Item = &[u8]> {
+        self.coming.iter().flat_map(move |coming| coming.pieces(&self.buffer, from))
+    }
+
+    /// It ends at `to` already.
+    pub fn cut_chunk(&mut self, to: usize) {
+        if let Some(coming) = &mut self.coming {
+            coming.truncate(&mut self.buffer, to);
         }
     }
 

@@ -35,6 +35,17 @@ impl Space {
         }
     }
 
+    /// Adds bytes at the end that are whatever was there before, or zero: to be written over.
+    pub fn grow(&mut self, more: usize) {
+        match self.room(more) {
+            Some(_) => self.used(more),
+            None => {
+                let heap = self.heap(more);
+                heap.resize(heap.len() + more, 0);
+            }
+        }
+    }
+
     /// Adds what `from` gives, up to `most` bytes; how many there were.
     pub fn read_from(&mut self, from: impl Read, most: usize) -> io::Result<usize> {
         let mut from = from.take(most as u64);

@@ -10,6 +10,8 @@ mod leaves;
 mod passes;
 
 use std::collections::VecDeque;
+use std::io::{self, IoSliceMut, Read};
+use std::ops::Range;
 
 use darkslide_words::ObjectId;
 use ring::hkdf;
@@ -170,18 +172,77 @@ impl SealBuffer {
 
     /// Adds plaintext.
     pub fn append(&mut self, mut data: &[u8]) {
-        while !data.is_empty() {
+        self.extend(data.len(), |segment, n| {
+            let (some, rest) = data.split_at(n);
+            segment.extend(some);
+            data = rest;
+        });
+    }
+
+    /// Adds plaintext that is to be written over: by [`SealBuffer::fill`].
+    pub fn grow(&mut self, more: usize) {
+        self.extend(more, Space::grow);
+    }
+
+    /// Adds so many bytes, segment by segment.
+    fn extend(&mut self, mut more: usize, mut add: impl FnMut(&mut Space, usize)) {
+        while more > 0 {
             let within = self.len % SEGMENT;
             if within == 0 && self.len > 0 {
                 self.last().extend(&[0; TAG]);
                 let next = self.pool.as_ref().filter(|leaves| (self.len / SEGMENT).is_multiple_of(leaves.segments));
                 self.leaves.extend(next.map(|leaves| leaves.pool.take()));
             }
-            let n = data.len().min(SEGMENT - within);
-            self.last().extend(&data[..n]);
+            let n = more.min(SEGMENT - within);
+            add(self.last(), n);
             self.len += n;
-            data = &data[n..];
+            more -= n;
         }
+    }
+
+    /// Reads into plaintext that was appended before, and not settled: into these ranges of it, which ascend. How many
+    /// bytes there were.
+    pub fn fill(&mut self, ranges: impl Iterator<Item = Range<usize>>, mut from: impl Read) -> io::Result<usize> {
+        let spots: Vec<(usize, Range<usize>)> = ranges.flat_map(|range| self.spots(range)).collect();
+        let (mut spots, mut slices) = (spots.into_iter().peekable(), Vec::new());
+        for (number, leaf) in self.leaves.iter_mut().enumerate() {
+            let (mut rest, mut at) = (&mut leaf[..], 0);
+            while let Some((_, Range { start, end })) = spots.next_if(|(leaf, _)| *leaf == number) {
+                let (slice, after) = rest[start - at..].split_at_mut(end - start);
+                slices.push(IoSliceMut::new(slice));
+                (rest, at) = (after, end);
+            }
+        }
+        let (mut slices, mut got) = (&mut slices[..], 0);
+        while !slices.is_empty() {
+            match from.read_vectored(slices) {
+                Ok(0) => break,
+                Ok(n) => {
+                    got += n;
+                    IoSliceMut::advance_slices(&mut slices, n);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(got)
+    }
+
+    /// Where plaintext lies that was appended before: leaves that are here, and what of each.
+    fn spots(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> + use<'_> {
+        assert!(range.start >= self.sealed() && range.end <= self.len, "bytes are asked for that are not there");
+        let mut from = range.start;
+        std::iter::from_fn(move || {
+            let n = (range.end - from).min(SEGMENT - from % SEGMENT);
+            let (leaf, at) = self.spot(from);
+            from += n;
+            (n > 0).then_some((leaf, at..at + n))
+        })
+    }
+
+    /// Plaintext that was appended before, and not settled, where it lies.
+    pub fn pieces(&self, range: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        self.spots(range).map(|(leaf, at)| &self.leaves[leaf][at])
     }
 
     /// Plaintext that is sealed already, or handed on. It is not there to be read or replaced any more: a segment
@@ -244,17 +305,8 @@ impl SealBuffer {
     }
 
     /// A copy of plaintext that was appended before, and not settled.
-    pub fn read(&self, mut offset: usize, len: usize) -> Vec<u8> {
-        assert!(offset >= self.sealed(), "sealed bytes are read");
-        let end = offset + len;
-        let mut out = Vec::with_capacity(len);
-        while offset < end {
-            let n = (end - offset).min(SEGMENT - offset % SEGMENT);
-            let (leaf, at) = self.spot(offset);
-            out.extend_from_slice(&self.leaves[leaf][at..at + n]);
-            offset += n;
-        }
-        out
+    pub fn read(&self, offset: usize, len: usize) -> Vec<u8> {
+        self.pieces(offset..offset + len).collect::<Vec<_>>().concat()
     }
 
     /// Forgets all plaintext from `len` on, which was not settled.

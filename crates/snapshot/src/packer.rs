@@ -343,8 +343,8 @@ impl<'r> Packer<'r> {
         Ok(PackRef::Flying(seq))
     }
 
-    /// Where a chunk of the open part goes that comes in pieces.
-    pub fn chunk_pieces(&mut self, kind: PackKind) -> Result<&mut PackWriter, SnapshotError> {
+    /// Begins a chunk of the open part that comes in pieces: where it goes.
+    pub fn begin_chunk(&mut self, kind: PackKind) -> Result<&mut PackWriter, SnapshotError> {
         let (_, writer) = self.open(kind)?;
         writer.begin_chunk();
         Ok(writer)

@@ -4,17 +4,16 @@
 use std::fs::File;
 use std::io;
 
+use darkslide_format::IdKey;
 use darkslide_format::chunking::{Cutter, Scan};
+use darkslide_format::pack::PackWriter;
+use darkslide_format::pieces::Pieces;
 use darkslide_format::space::Space;
-use darkslide_format::{IdKey, Identifier};
 use darkslide_words::{ChunkId, ContentHash};
 
 /// Bytes read at a time: large enough for the system, small enough for the
 /// cache, so that hash and scan find them there.
 const PIECE: usize = 1 << 18;
-
-/// Pieces of a chunk that is not kept end at multiples of this, counted from the chunk's start.
-const ALIGNED: usize = 1 << 14;
 
 /// Memory for reading files that are cut so.
 pub fn space(cutter: &Cutter) -> Space {
@@ -35,51 +34,60 @@ pub struct Reader<'c> {
     file: File,
     expected: u64,
     cuts: Cuts<'c>,
+    /// What was read and lies in no pack: the chunk just given, and what comes after it.
     buffer: Space,
     chunk: usize,
-    key: &'c IdKey,
-    id: Identifier,
-    /// Bytes of the chunk that are in its id.
-    identified: usize,
-    whole: blake3::Hasher,
+    id: ChunkId,
+    hashes: Hashes,
     ended: bool,
     total: u64,
+}
+
+/// The hashes that are made of each piece.
+struct Hashes {
+    id: Pieces,
+    whole: Pieces,
 }
 
 impl<'c> Reader<'c> {
     /// Reads `file` from its start. At `expected` bytes it is taken to end: whether
     /// it does is seen in the look at it that has to follow anyway. `space` is
     /// reused.
-    pub fn new(file: File, expected: u64, cuts: Cuts<'c>, key: &'c IdKey, mut space: Space) -> Self {
+    pub fn new(file: File, expected: u64, cuts: Cuts<'c>, key: &IdKey, mut space: Space) -> Self {
         space.truncate(0);
-        let (id, whole) = (key.begin(), blake3::Hasher::new());
-        let (buffer, chunk, identified, ended, total) = (space, 0, 0, false, 0);
-        Self { file, expected, cuts, buffer, chunk, key, id, identified, whole, ended, total }
+        let hashes = Hashes { id: key.begin(), whole: Pieces::new(None) };
+        let id = ChunkId::new([0; 32]);
+        Self { file, expected, cuts, buffer: space, chunk: 0, id, hashes, ended: false, total: 0 }
     }
 
-    /// Reads up to a piece more; false at the end of the file.
-    fn more(&mut self) -> io::Result<bool> {
-        let at = self.buffer.len();
+    /// How many bytes to read next.
+    fn want(&self) -> usize {
         let left = self.expected.saturating_sub(self.total);
         // Some file systems call files empty that are not: one byte more tells.
         let want = if self.expected == 0 { 1 } else { left.min(PIECE as u64) };
-        let got = self.buffer.read_from(&self.file, want as usize)?;
-        self.whole.update(&self.buffer[at..]);
-        self.total += got as u64;
-        self.ended |= got as u64 == left || (got as u64) < want;
-        Ok(got > 0)
+        want as usize
     }
 
-    /// Takes the chunk's bytes up to `to` into its id.
-    fn identify(&mut self, to: usize) {
-        self.id.update(&self.buffer[self.identified..to]);
-        self.identified = to;
+    /// So many bytes came where `want` were wanted.
+    fn came(&mut self, got: usize, want: usize) {
+        self.total += got as u64;
+        self.ended |= got < want || self.total == self.expected;
+    }
+
+    /// Reads up to a piece more into the buffer; false at the end of the file.
+    fn more(&mut self) -> io::Result<bool> {
+        let (at, want) = (self.buffer.len(), self.want());
+        let got = self.buffer.read_from(&self.file, want)?;
+        self.hashes.whole.update(&[&self.buffer[at..]]);
+        self.came(got, want);
+        Ok(got > 0)
     }
 
     /// Leaves the chunk just given behind.
     fn start(&mut self) -> Option<Scan<'c>> {
         self.buffer.skip(self.chunk);
-        (self.chunk, self.identified, self.id) = (0, 0, self.key.begin());
+        self.chunk = 0;
+        self.hashes.id.restart();
         match self.cuts {
             Cuts::Content(cutter) => Some(cutter.begin()),
             Cuts::Fixed(_) => None,
@@ -98,63 +106,60 @@ impl<'c> Reader<'c> {
     /// The next chunk; nothing at the end. An empty file has none.
     pub fn next_chunk(&mut self) -> io::Result<Option<&[u8]>> {
         let mut scan = self.start();
-        let mut scanned = 0;
-        loop {
-            let end = self.look(&mut scan, scanned);
-            scanned = self.buffer.len();
-            if let Some(end) = end {
-                self.chunk = end;
-                break;
-            }
-            // In pieces that begin where BLAKE3's own do: others cost it more.
-            self.identify(scanned - scanned % PIECE);
-            if self.ended || !self.more()? {
-                self.ended = true;
-                self.chunk = self.buffer.len();
-                break;
-            }
-        }
-        self.identify(self.chunk);
-        Ok((self.chunk > 0).then(|| &self.buffer[..self.chunk]))
-    }
-
-    /// The next chunk, of a file that is cut by content: each piece goes to `each` while it is in the cache, and is
-    /// not kept. How many bytes it has; none at the end.
-    pub fn pour(&mut self, mut each: impl FnMut(&[u8])) -> io::Result<usize> {
-        debug_assert!(matches!(self.cuts, Cuts::Content(_)));
-        let mut scan = self.start();
-        let (mut seen, mut len) = (0, 0);
+        let mut seen = 0;
         loop {
             let end = self.look(&mut scan, seen);
-            let there = self.buffer.len();
-            let to = match end {
-                Some(end) => end,
-                None if self.ended => there,
-                // As in `next_chunk`, in pieces of BLAKE3's own.
-                None => there - there % ALIGNED,
-            };
-            self.identified = 0;
-            self.identify(to);
-            each(&self.buffer[..to]);
-            len += to;
-            if end.is_some() || self.ended {
-                self.chunk = to;
-                return Ok(len);
+            self.chunk = end.unwrap_or(self.buffer.len());
+            self.hashes.id.update(&[&self.buffer[seen..self.chunk]]);
+            seen = self.chunk;
+            if end.is_some() || self.ended || !self.more()? {
+                self.ended |= end.is_none();
+                self.id = ChunkId::new(self.hashes.id.finish());
+                return Ok((self.chunk > 0).then(|| &self.buffer[..self.chunk]));
             }
-            self.buffer.skip(to);
-            seen = there - to;
-            self.ended |= !self.more()?;
         }
     }
 
-    /// The chunk just given.
+    /// The next chunk, of a file that is cut by content, into the chunk that has begun in this pack: read where it
+    /// stays. How many bytes it has; none at the end.
+    pub fn pour(&mut self, pack: &mut PackWriter) -> io::Result<usize> {
+        debug_assert!(matches!(self.cuts, Cuts::Content(_)));
+        let mut scan = self.start();
+        let mut end = self.look(&mut scan, 0);
+        self.chunk = end.unwrap_or(self.buffer.len());
+        let before = &self.buffer[..self.chunk];
+        pack.chunk_piece(before);
+        self.hashes.id.update(&[before]);
+        let mut len = self.chunk;
+        while end.is_none() && !self.ended {
+            let want = self.want();
+            let got = pack.read_chunk(&self.file, want)?;
+            self.came(got, want);
+            let pieces: Vec<&[u8]> = pack.chunk_pieces(len).collect();
+            self.hashes.whole.update(&pieces);
+            end = scan.as_mut().and_then(|scan| feed(scan, &pieces));
+            let (of_chunk, after) = split(&pieces, end.unwrap_or(got));
+            self.hashes.id.update(&of_chunk);
+            len += end.unwrap_or(got);
+            if end.is_some() {
+                self.buffer.truncate(0);
+                self.chunk = 0;
+                after.iter().for_each(|piece| self.buffer.extend(piece));
+                pack.cut_chunk(len);
+            }
+        }
+        self.id = ChunkId::new(self.hashes.id.finish());
+        Ok(len)
+    }
+
+    /// The chunk that [`Reader::next_chunk`] just gave.
     pub fn chunk(&self) -> &[u8] {
         &self.buffer[..self.chunk]
     }
 
     /// Its id.
     pub fn id(&self) -> ChunkId {
-        self.id.finish()
+        self.id
     }
 
     /// True if the chunk just given was the last.
@@ -173,9 +178,29 @@ impl<'c> Reader<'c> {
     }
 
     /// The whole file's hash, and the buffer for the next one.
-    pub fn finish(self) -> (ContentHash, Space) {
-        (ContentHash::new(*self.whole.finalize().as_bytes()), self.buffer)
+    pub fn finish(mut self) -> (ContentHash, Space) {
+        (ContentHash::new(self.hashes.whole.finish()), self.buffer)
     }
+}
+
+/// Looks at the next bytes, which lie in pieces; how many of them belong to the chunk, if it ends among them.
+fn feed(scan: &mut Scan<'_>, pieces: &[&[u8]]) -> Option<usize> {
+    let mut seen = 0;
+    pieces.iter().find_map(|piece| {
+        let end = scan.feed(piece).map(|n| seen + n);
+        seen += piece.len();
+        end
+    })
+}
+
+/// The first `at` bytes, and those after them.
+fn split<'p>(pieces: &[&'p [u8]], mut at: usize) -> (Vec<&'p [u8]>, Vec<&'p [u8]>) {
+    let halves = pieces.iter().map(|piece| {
+        let (before, after) = piece.split_at(at.min(piece.len()));
+        at -= before.len();
+        (before, after)
+    });
+    halves.unzip()
 }
 
 /// The hash of a whole file, read in pieces.
@@ -194,7 +219,32 @@ pub fn hash(file: &mut File, space: &mut Space) -> io::Result<ContentHash> {
 mod tests {
     use super::*;
     use darkslide_format::chunking::Chunking;
-    use darkslide_words::{Bytes, Rng as _, SeededRng};
+    use darkslide_format::keys::KeyPair;
+    use darkslide_format::manifest::PackKind;
+    use darkslide_format::pack::{Part, TarFacts};
+    use darkslide_format::seal::Recipients;
+    use darkslide_words::{Bytes, Name, Rng as _, SeededRng};
+
+    /// One with an open part.
+    fn pack() -> PackWriter {
+        let recipient = KeyPair::generate().recipient();
+        let recipients = Recipients::parse([recipient.as_str()]).unwrap();
+        let mut pack = PackWriter::new(PackKind::Cold, &recipients, Space::large(8 << 20)).unwrap();
+        pack.begin_part(&Name::from("a.CR3"), Part::Whole, TarFacts::default()).unwrap();
+        pack
+    }
+
+    /// The next chunk, taken out of the pack.
+    fn pour(reader: &mut Reader<'_>, pack: &mut PackWriter, read: &mut Vec<u8>) -> usize {
+        pack.begin_chunk();
+        let poured = reader.pour(pack).unwrap();
+        pack.chunk_pieces(0).for_each(|piece| read.extend_from_slice(piece));
+        match poured % 2 {
+            0 => pack.undo_chunk(),
+            _ => pack.end_chunk(reader.id()),
+        }
+        poured
+    }
 
     #[test]
     fn chunks_are_the_file_and_the_cutters() {
@@ -225,7 +275,7 @@ mod tests {
             }
             let file = File::open(temporary.path()).unwrap();
             let mut reader = Reader::new(file, len as u64, Cuts::Content(&cutter), &key, Space::default());
-            let mut read = Vec::new();
+            let (mut read, mut pack) = (Vec::new(), pack());
             for n in 0.. {
                 let from = read.len();
                 // Every third chunk in the other way.
@@ -234,9 +284,9 @@ mod tests {
                     assert_eq!(reader.id(), key.chunk_id(&data[from..read.len()]));
                     continue;
                 }
-                let poured = reader.pour(|piece| read.extend_from_slice(piece)).unwrap();
+                let poured = pour(&mut reader, &mut pack, &mut read);
                 assert_eq!(poured, read.len() - from);
-                assert!(reader.buffer.len() <= PIECE + ALIGNED, "{}", reader.buffer.len());
+                assert!(reader.buffer.len() < PIECE, "{}", reader.buffer.len());
                 if poured == 0 {
                     break;
                 }
@@ -265,11 +315,11 @@ mod tests {
                 let file = File::open(temporary.path()).unwrap();
                 let expected = len as u64 + 300_000;
                 let mut reader = Reader::new(file, expected, Cuts::Content(&cutter), &key, Space::default());
-                let mut read = Vec::new();
+                let (mut read, mut pack) = (Vec::new(), pack());
                 loop {
                     let before = read.len();
                     match pouring {
-                        true => drop(reader.pour(|piece| read.extend_from_slice(piece)).unwrap()),
+                        true => drop(pour(&mut reader, &mut pack, &mut read)),
                         false => read.extend_from_slice(reader.next_chunk().unwrap().unwrap_or_default()),
                     }
                     if read.len() == before {

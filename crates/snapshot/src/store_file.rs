@@ -261,9 +261,8 @@ impl Parts {
     ) -> Result<Result<Put, FileProblem>, SnapshotError> {
         let kind = subject.kind;
         self.open(subject, packer)?;
-        let pack = packer.chunk_pieces(kind)?;
-        let read = reader.pour(|piece| pack.chunk_piece(piece));
-        match read {
+        let pack = packer.begin_chunk(kind)?;
+        match reader.pour(pack) {
             Ok(1..) => {}
             // It has become shorter.
             Ok(0) => return Ok(Err(FileProblem::Changing)),

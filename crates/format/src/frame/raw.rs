@@ -1,5 +1,8 @@
 //! Frames in raw blocks: written by hand, at memory speed, at once or while their content comes.
 
+use std::io::{self, Read};
+use std::ops::Range;
+
 use crate::stream::SealBuffer;
 
 /// Largest content of one zstd block.
@@ -49,48 +52,86 @@ pub struct RawFrame {
     pub at: usize,
     /// Bytes of content so far.
     pub plain: usize,
-    /// Where the last block's header stands.
-    block_at: usize,
-    /// Bytes in the last block.
-    block: usize,
 }
 
 impl RawFrame {
     /// Begins one, with what has to be known of its end left open.
     pub fn begin(out: &mut SealBuffer) -> Self {
         let at = out.len();
-        out.append(&[0; RAW_HEAD]);
-        Self { at, plain: 0, block_at: Self::block(out), block: 0 }
+        out.append(&[0; RAW_HEAD + 3]);
+        Self { at, plain: 0 }
     }
 
-    fn block(out: &mut SealBuffer) -> usize {
-        let at = out.len();
-        out.append(&[0; 3]);
-        at
+    /// Where the block begins, with its header, that holds the content up to `plain`.
+    fn block_at(&self, plain: usize) -> usize {
+        self.at + RAW_HEAD + (plain.div_ceil(BLOCK).max(1) - 1) * (3 + BLOCK)
     }
 
-    fn close_block(&self, out: &mut SealBuffer, last: bool) {
-        out.overwrite(self.block_at, &block_header(self.block, last));
+    /// Bytes of content in that block.
+    fn in_block(plain: usize) -> usize {
+        plain - (plain.div_ceil(BLOCK).max(1) - 1) * BLOCK
+    }
+
+    /// Makes room for content with `add`, block by block.
+    fn extend(&mut self, out: &mut SealBuffer, mut more: usize, mut add: impl FnMut(&mut SealBuffer, usize)) {
+        while more > 0 {
+            if Self::in_block(self.plain) == BLOCK {
+                out.overwrite(self.block_at(self.plain), &block_header(BLOCK, false));
+                out.append(&[0; 3]);
+            }
+            let n = more.min(BLOCK - Self::in_block(self.plain) % BLOCK);
+            add(out, n);
+            self.plain += n;
+            more -= n;
+        }
     }
 
     /// Adds content.
     pub fn add(&mut self, out: &mut SealBuffer, mut piece: &[u8]) {
-        while !piece.is_empty() {
-            if self.block == BLOCK {
-                self.close_block(out, false);
-                (self.block_at, self.block) = (Self::block(out), 0);
-            }
-            let (some, rest) = piece.split_at(piece.len().min(BLOCK - self.block));
+        self.extend(out, piece.len(), |out, n| {
+            let (some, rest) = piece.split_at(n);
             out.append(some);
-            self.block += some.len();
-            self.plain += some.len();
             piece = rest;
-        }
+        });
+    }
+
+    /// Adds what `from` gives, up to `most` bytes, without a copy; how many there were.
+    pub fn read(&mut self, out: &mut SealBuffer, from: impl Read, most: usize) -> io::Result<usize> {
+        let before = self.plain;
+        self.extend(out, most, SealBuffer::grow);
+        let got = out.fill(self.ranges(before..self.plain), from);
+        self.truncate(out, before + got.as_ref().copied().unwrap_or(0));
+        got
+    }
+
+    /// Where content lies in the pack, block by block.
+    fn ranges(&self, content: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (frame, mut from) = (*self, content.start);
+        std::iter::from_fn(move || {
+            let to = content.end.min((from / BLOCK + 1) * BLOCK);
+            let at = frame.block_at(from + 1) + 3 + from % BLOCK;
+            let range = at..at + (to - from);
+            let more = from < content.end;
+            from = to;
+            more.then_some(range)
+        })
+    }
+
+    /// Content from `from` on, where it lies.
+    pub fn pieces<'o>(&self, out: &'o SealBuffer, from: usize) -> impl Iterator<Item = &'o [u8]> {
+        self.ranges(from..self.plain).flat_map(|range| out.pieces(range))
+    }
+
+    /// Forgets content from `to` on.
+    pub fn truncate(&mut self, out: &mut SealBuffer, to: usize) {
+        self.plain = self.plain.min(to);
+        out.truncate(self.block_at(self.plain) + 3 + Self::in_block(self.plain));
     }
 
     /// That was all.
     pub fn end(self, out: &mut SealBuffer) {
-        self.close_block(out, true);
+        let last = block_header(Self::in_block(self.plain), true);
+        out.overwrite(self.block_at(self.plain), &last);
         out.overwrite(self.at, &raw_head(self.plain));
     }
 }

@@ -10,16 +10,33 @@ fn noise(len: usize) -> Vec<u8> {
     out
 }
 
+struct Failing;
+
+impl std::io::Read for Failing {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::TimedOut.into())
+    }
+}
+
 #[test]
 fn a_raw_frame_in_pieces_is_the_one_at_once() {
     let sealed = |fill: &dyn Fn(&mut SealBuffer)| {
         let head = crate::seal::Head { header: b"header\n".to_vec(), nonce: [2; 16] };
         let key = crate::stream::StreamKey::derive(&[1; 16], &[2; 16]).unwrap();
-        let mut buffer = SealBuffer::new(&head, key, crate::space::Space::default());
-        buffer.append(b"before");
-        fill(&mut buffer);
-        buffer.append(b"after");
-        buffer.finish().unwrap().id
+        let again = crate::stream::StreamKey::derive(&[1; 16], &[2; 16]).unwrap();
+        let whole = SealBuffer::new(&head, key, crate::space::Space::default());
+        let in_leaves = SealBuffer::leaf_by_leaf(&head, again, crate::stream::Leaves::of(3, 8));
+        let [id, of_leaves] = [whole, in_leaves].map(|mut buffer| {
+            buffer.append(b"before");
+            fill(&mut buffer);
+            buffer.append(b"after");
+            match buffer.is_in_leaves() {
+                true => buffer.finish_after(None, &mut |_| ()).unwrap().id,
+                false => buffer.finish().unwrap().id,
+            }
+        });
+        assert_eq!(id, of_leaves);
+        id
     };
     for len in [1, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 5 * BLOCK + 17] {
         let plain: Vec<u8> = (0..len).map(|n| (n * 7 / 3) as u8).collect();
@@ -32,6 +49,23 @@ fn a_raw_frame_in_pieces_is_the_one_at_once() {
                 frame.end(buffer);
             });
             assert_eq!(in_pieces, at_once, "{len} by {step}");
+            let read = sealed(&|buffer| {
+                let (mut frame, mut from) = (RawFrame::begin(buffer), &plain[..]);
+                while frame.plain < len {
+                    let before = frame.plain;
+                    // More is wanted than there is in the end, and a third of it is taken back and read again.
+                    let got = frame.read(buffer, &mut from, step).unwrap();
+                    assert_eq!(frame.plain, before + got);
+                    frame.truncate(buffer, before + got - got / 3);
+                    from = &plain[frame.plain..];
+                    let pieces: Vec<&[u8]> = frame.pieces(buffer, before).collect();
+                    assert!(pieces.concat() == plain[before..frame.plain]);
+                }
+                assert_eq!(frame.read(buffer, from, step).unwrap(), 0);
+                assert!(frame.read(buffer, Failing, step).is_err() && frame.plain == len);
+                frame.end(buffer);
+            });
+            assert_eq!(read, at_once, "{len} by {step}");
         }
     }
 }
