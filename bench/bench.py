@@ -203,6 +203,7 @@ def _publish(
         options.out.write_text(text)
     if not options.keep:
         trees.remove(place / "tools")
+        trees.remove(place / "restored")
 
 
 def _arguments() -> argparse.Namespace:
@@ -226,7 +227,9 @@ def _arguments() -> argparse.Namespace:
         help="of restic and rustic")
     add("--verify-peers", action="store_true", help="compare what other tools restore as well")
     add("--timeout", type=float, default=14_400, metavar="SECONDS", help="of one step")
-    add("--keep", action="store_true", help="keep the repositories")
+    add("--keep", action="store_true",
+        help="delete nothing, neither repositories nor what was restored: after a deletion ext4 lets "
+        "the next step pay")
     add("--make-only", nargs="?", const="first", choices=("first", "changed"),
         help="make the library in its first or changed version, and stop")
     add("--out", type=Path, metavar="FILE.md", help="write the report, and FILE.json beside it")
@@ -268,6 +271,9 @@ def _checked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> ar
         parser.error("--repeat, --scale and --tiny must be positive")
     if options.s3_size <= 0 or options.s3_shoots < 1:
         parser.error("--s3-size and --s3-shoots must be positive")
+    old = [options.work_dir / name for name in ("tools", "restored")]
+    if options.keep and (left := [str(folder) for folder in old if folder.exists()]):
+        parser.error(f"--keep would have to delete {' and '.join(left)} first")
     if options.cold and not can_drop_caches():
         say("the page cache cannot be dropped here (root only): --cold is ignored")
     return options

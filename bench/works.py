@@ -37,7 +37,7 @@ class Runner:
 
     def fresh(self, tool: Tool, data: str, source: Path) -> Tool | None:
         """The tool with a new and empty repository for `source`; None when that failed."""
-        bound = tool.at(self.place / "tools" / f"{tool.name}-{data}", source)
+        bound = tool.at(self._folder("tools", f"{tool.name}-{data}"), source)
         trees.remove(bound.home)
         bound.home.mkdir(parents=True)
         for job in bound.init():
@@ -47,8 +47,12 @@ class Runner:
                 return None
         return bound
 
+    def _folder(self, kind: str, name: str) -> Path:
+        """Where something of this cycle goes; where all is kept, nothing of another lies there."""
+        return self.place / kind / (f"{name}-{self.cycle}" if self._keep else name)
+
     def discard(self, bound: list[Tool]) -> None:
-        """Removes the repositories, unless they are to be kept."""
+        """Removes the repositories, unless all is to be kept."""
         for tool in bound if not self._keep else []:
             trees.remove(tool.home)
 
@@ -81,8 +85,9 @@ class Runner:
 
     def restore(self, work: str, tool: Tool, original: Path, start: Callable) -> Record | None:
         """Restores with the job that `start` makes for a folder, and compares with `original`."""
-        out = self.place / "restored"
+        out = self._folder("restored", f"{work}-{tool.name}")
         trees.remove(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
         job = start(out)
         if job is None:
             return None
@@ -96,7 +101,8 @@ class Runner:
             self._say_error(record)
         if not record.error and isinstance(tool, Darkslide):
             self._note_ratio(record, measured)
-        trees.remove(out)
+        if not self._keep:
+            trees.remove(out)
         return record
 
     def failed(self, work: str, tool: Tool, error: str) -> None:

@@ -23,6 +23,8 @@ from library import CATALOG, Library
 from measure import Job, Measured, Stopwatch
 from records import Record, summarize
 from s3tools import DarkslideS3, Rclone, ResticS3, RusticS3, quoted
+from tools import Tool
+from works import Runner
 
 SCALE = 0.002
 
@@ -107,6 +109,28 @@ class TreesTest(InFolder):
             "contents differ: damaged",
             "size 0 instead of 9: sub/short",
         ])
+
+
+class RunnerTest(InFolder):
+    def test_what_is_kept_is_there_at_the_end_and_nothing_else(self):
+        original = self.place / "original"
+        original.mkdir()
+        (original / "a").write_text("a")
+        tool = Tool("cp")
+        tool.name, tool.init = "copier", list
+        for keep in (False, True):
+            place = self.place / str(keep)
+            runner = Runner(place, Stopwatch(place / "logs", 60, False), True, keep)
+            kept = []
+            for runner.cycle in (1, 2):
+                bound = runner.fresh(tool, "library", original)
+                start = lambda out: tool.job(["cp", "-r", str(original), str(out)])
+                record = runner.restore("restore", bound, original, start)
+                self.assertEqual((record.error, record.facts["verified"]), (None, True))
+                runner.discard([bound])
+                kept += [f"tools/copier-library-{runner.cycle}", f"restored/restore-copier-{runner.cycle}"]
+            found = [str(path.relative_to(place)) for path in place.glob("*/*") if path.is_dir()]
+            self.assertEqual(sorted(found), sorted(kept) if keep else [])
 
 
 class StopwatchTest(InFolder):
