@@ -95,16 +95,46 @@ fn is_text(extension: &str) -> bool {
     )
 }
 
+/// Extensions of files that are mostly pixels, where they are not compressed. Elsewhere a part says little of the rest.
+fn is_pixels(extension: &str) -> bool {
+    matches!(
+        extension,
+        "tif"
+            | "tiff"
+            | "dng"
+            | "nef"
+            | "nrw"
+            | "arw"
+            | "sr2"
+            | "raf"
+            | "rw2"
+            | "rwl"
+            | "orf"
+            | "pef"
+            | "srw"
+            | "3fr"
+            | "fff"
+            | "iiq"
+            | "mef"
+            | "mos"
+            | "erf"
+            | "kdc"
+            | "dcr"
+            | "mrw"
+            | "x3f"
+    )
+}
+
 /// Bits of collision entropy (Rényi's of order 2) from which bytes are taken for incompressible: that of noise is 8,
 /// whatever is sampled of it, give or take 33 / n of n bytes (at 512, 0.06).
 const DENSE: f64 = 7.6;
 /// Bits below which half of the slices speak for all.
 const LOOSE: f64 = 7.1;
 
-/// Chunks below this are not sampled for repeats.
+/// Chunks below this are told from noise by their entropy alone.
 const SMALL: usize = 16 * 1024;
-/// From here on it is worth finding out whether to search for repeats: of what is smaller, samples would be all.
-const WORTH_ASKING: usize = 1 << 20;
+/// Pixels from here on are asked whether they repeat: of fewer, samples would be a large part.
+const WORTH_ASKING: usize = 4 << 20;
 /// Bytes of each slice of which the entropy is taken, and how many bytes lie
 /// from one to the next at most: closer in a small chunk, to have eight of them.
 const SLICE: usize = 128;
@@ -189,17 +219,31 @@ fn coding_literals(level: i32) -> std::io::Result<zstd::bulk::Compressor<'static
     Ok(compressor)
 }
 
-/// Bytes of samples, 32 KiB of every MiB of a chunk, before and after this compressor.
-fn sample(chunk: &[u8], by: &mut zstd::bulk::Compressor<'_>, space: &mut Vec<u8>) -> (usize, usize) {
-    let (mut plain, mut packed) = (0, 0);
-    for window in chunk.chunks(1 << 20) {
-        let sample = &window[..window.len().min(32 * 1024)];
-        space.clear();
-        space.reserve(zstd::zstd_safe::compress_bound(sample.len()));
-        plain += sample.len();
-        packed += by.compress_to_buffer(sample, space).unwrap_or(sample.len());
+/// Samples of a chunk: the first so many bytes of every so many.
+#[derive(Clone, Copy)]
+struct Samples {
+    len: usize,
+    step: usize,
+}
+
+/// Whether anything is to be gained.
+const ANY: Samples = Samples { len: 32 << 10, step: 1 << 20 };
+/// Whether rows of pixels are like each other: two of the widest go in.
+const ROWS: Samples = Samples { len: 256 << 10, step: 8 << 20 };
+
+impl Samples {
+    /// Their bytes before and after this compressor.
+    fn pack(self, chunk: &[u8], by: &mut zstd::bulk::Compressor<'_>, space: &mut Vec<u8>) -> (usize, usize) {
+        let (mut plain, mut packed) = (0, 0);
+        for window in chunk.chunks(self.step) {
+            let sample = &window[..window.len().min(self.len)];
+            space.clear();
+            space.reserve(zstd::zstd_safe::compress_bound(sample.len()));
+            plain += sample.len();
+            packed += by.compress_to_buffer(sample, space).unwrap_or(sample.len());
+        }
+        (plain, packed)
     }
-    (plain, packed)
 }
 
 /// A chunk ready for a pack.
@@ -230,7 +274,7 @@ impl Framer {
             Some(e) if is_compressed(e) => Packing::Raw,
             _ if chunk.len() >= 512 && is_dense(chunk) && !self.gains(chunk) => Packing::Raw,
             Some(e) if is_text(e) => Packing::Dense,
-            _ if chunk.len() >= WORTH_ASKING && !self.repeats(chunk) => Packing::Literals,
+            Some(e) if is_pixels(e) && chunk.len() >= WORTH_ASKING && !self.repeats(chunk) => Packing::Literals,
             _ => Packing::Fast,
         }
     }
@@ -241,16 +285,16 @@ impl Framer {
         if chunk.len() < SMALL {
             return false;
         }
-        let (plain, packed) = sample(chunk, &mut self.sampler, &mut self.space);
+        let (plain, packed) = ANY.pack(chunk, &mut self.sampler, &mut self.space);
         packed * 100 < plain * 97
     }
 
     /// True if searching for repeats makes samples at least 2 % smaller than coding literals does, or if they become
     /// so small that there must be many.
     fn repeats(&mut self, chunk: &[u8]) -> bool {
-        let (plain, literals) = sample(chunk, &mut self.literals, &mut self.space);
+        let (plain, literals) = ROWS.pack(chunk, &mut self.literals, &mut self.space);
         literals * 4 < plain || {
-            let (_, searched) = sample(chunk, &mut self.fast, &mut self.space);
+            let (_, searched) = ROWS.pack(chunk, &mut self.fast, &mut self.space);
             searched * 100 < literals * 98
         }
     }

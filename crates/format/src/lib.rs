@@ -23,10 +23,10 @@ pub mod names;
 pub mod pack;
 pub mod pages;
 pub mod paper;
-pub mod pieces;
 pub mod previews;
 pub mod reach;
 pub mod recover;
+pub mod scattered;
 pub mod seal;
 pub mod signed;
 pub mod snapshot;
@@ -67,8 +67,8 @@ impl IdKey {
     }
 
     /// The same of plaintext that comes in pieces: what they hash to.
-    pub fn begin(&self) -> pieces::Pieces {
-        pieces::Pieces::new(Some(&self.0))
+    pub fn begin(&self) -> scattered::Scattered {
+        scattered::Scattered::new(Some(&self.0))
     }
 
     /// What a config records so that a reader knows the right key.

@@ -74,8 +74,8 @@ impl Mode {
         }
     }
 
-    /// The same for the library; `key` is its words.
-    pub fn of_trees<'k>(&self, key: &'k Hash) -> blake3::hazmat::Mode<'k> {
+    /// The same for the library's `hazmat`; `key` is its words.
+    pub fn hazmat<'k>(&self, key: &'k Hash) -> blake3::hazmat::Mode<'k> {
         match self.flags {
             KEYED_HASH => blake3::hazmat::Mode::KeyedHash(key),
             _ => blake3::hazmat::Mode::Hash,

@@ -304,10 +304,8 @@ impl PackWriter {
 
     /// Its next bytes, up to `most`, read without a copy; how many there were.
     pub fn read_chunk(&mut self, from: impl Read, most: usize) -> io::Result<usize> {
-        match &mut self.coming {
-            Some(coming) => coming.read(&mut self.buffer, from, most),
-            None => Ok(0),
-        }
+        let Some(coming) = &mut self.coming else { panic!("no chunk is coming") };
+        coming.read(&mut self.buffer, from, most)
     }
 
     /// Its bytes so far, from `from` on, where they lie.

@@ -179,8 +179,8 @@ impl SealBuffer {
         });
     }
 
-    /// Adds plaintext that is to be written over: by [`SealBuffer::fill`].
-    pub fn grow(&mut self, more: usize) {
+    /// Adds plaintext that is to be written over, by [`SealBuffer::fill`]; until then it is that of another pack.
+    pub(crate) fn grow(&mut self, more: usize) {
         self.extend(more, Space::grow);
     }
 
@@ -202,7 +202,11 @@ impl SealBuffer {
 
     /// Reads into plaintext that was appended before, and not settled: into these ranges of it, which ascend. How many
     /// bytes there were.
-    pub fn fill(&mut self, ranges: impl Iterator<Item = Range<usize>>, mut from: impl Read) -> io::Result<usize> {
+    pub(crate) fn fill(
+        &mut self,
+        ranges: impl Iterator<Item = Range<usize>>,
+        mut from: impl Read,
+    ) -> io::Result<usize> {
         let spots: Vec<(usize, Range<usize>)> = ranges.flat_map(|range| self.spots(range)).collect();
         let (mut spots, mut slices) = (spots.into_iter().peekable(), Vec::new());
         for (number, leaf) in self.leaves.iter_mut().enumerate() {
@@ -213,6 +217,7 @@ impl SealBuffer {
                 (rest, at) = (after, end);
             }
         }
+        debug_assert!(spots.next().is_none(), "they do not ascend");
         let (mut slices, mut got) = (&mut slices[..], 0);
         while !slices.is_empty() {
             match from.read_vectored(slices) {

@@ -7,7 +7,7 @@ use std::io;
 use darkslide_format::IdKey;
 use darkslide_format::chunking::{Cutter, Scan};
 use darkslide_format::pack::PackWriter;
-use darkslide_format::pieces::Pieces;
+use darkslide_format::scattered::Scattered;
 use darkslide_format::space::Space;
 use darkslide_words::{ChunkId, ContentHash};
 
@@ -15,9 +15,24 @@ use darkslide_words::{ChunkId, ContentHash};
 /// cache, so that hash and scan find them there.
 const PIECE: usize = 1 << 18;
 
-/// Memory for reading files that are cut so.
-pub fn space(cutter: &Cutter) -> Space {
-    Space::large(cutter.max() + PIECE)
+/// What is kept from one file to the next: memory to read into, and that of the hashes.
+pub struct Kit {
+    /// The memory, for other uses between files.
+    pub space: Space,
+    id: Scattered,
+    whole: Scattered,
+}
+
+impl Kit {
+    /// For ids with this key.
+    pub fn new(space: Space, key: &IdKey) -> Self {
+        Self { space, id: key.begin(), whole: Scattered::new(None) }
+    }
+
+    /// For files that are cut so.
+    pub fn of_cutter(cutter: &Cutter, key: &IdKey) -> Self {
+        Self::new(Space::large(cutter.max() + PIECE), key)
+    }
 }
 
 /// How a file is cut.
@@ -30,34 +45,25 @@ pub enum Cuts<'c> {
 }
 
 /// A file that is being read.
-pub struct Reader<'c> {
+pub struct Reader<'c, 'k> {
     file: File,
     expected: u64,
     cuts: Cuts<'c>,
-    /// What was read and lies in no pack: the chunk just given, and what comes after it.
-    buffer: Space,
+    /// In its memory the chunk just given, as far as it was not read into a pack, and what comes after it.
+    kit: &'k mut Kit,
     chunk: usize,
     id: ChunkId,
-    hashes: Hashes,
     ended: bool,
     total: u64,
 }
 
-/// The hashes that are made of each piece.
-struct Hashes {
-    id: Pieces,
-    whole: Pieces,
-}
-
-impl<'c> Reader<'c> {
+impl<'c, 'k> Reader<'c, 'k> {
     /// Reads `file` from its start. At `expected` bytes it is taken to end: whether
-    /// it does is seen in the look at it that has to follow anyway. `space` is
-    /// reused.
-    pub fn new(file: File, expected: u64, cuts: Cuts<'c>, key: &IdKey, mut space: Space) -> Self {
-        space.truncate(0);
-        let hashes = Hashes { id: key.begin(), whole: Pieces::new(None) };
-        let id = ChunkId::new([0; 32]);
-        Self { file, expected, cuts, buffer: space, chunk: 0, id, hashes, ended: false, total: 0 }
+    /// it does is seen in the look at it that has to follow anyway.
+    pub fn new(file: File, expected: u64, cuts: Cuts<'c>, kit: &'k mut Kit) -> Self {
+        kit.space.truncate(0);
+        kit.whole.restart();
+        Self { file, expected, cuts, kit, chunk: 0, id: ChunkId::new([0; 32]), ended: false, total: 0 }
     }
 
     /// How many bytes to read next.
@@ -76,18 +82,18 @@ impl<'c> Reader<'c> {
 
     /// Reads up to a piece more into the buffer; false at the end of the file.
     fn more(&mut self) -> io::Result<bool> {
-        let (at, want) = (self.buffer.len(), self.want());
-        let got = self.buffer.read_from(&self.file, want)?;
-        self.hashes.whole.update(&[&self.buffer[at..]]);
+        let (at, want) = (self.kit.space.len(), self.want());
+        let got = self.kit.space.read_from(&self.file, want)?;
+        self.kit.whole.update(&[&self.kit.space[at..]]);
         self.came(got, want);
         Ok(got > 0)
     }
 
     /// Leaves the chunk just given behind.
     fn start(&mut self) -> Option<Scan<'c>> {
-        self.buffer.skip(self.chunk);
+        self.kit.space.skip(self.chunk);
         self.chunk = 0;
-        self.hashes.id.restart();
+        self.kit.id.restart();
         match self.cuts {
             Cuts::Content(cutter) => Some(cutter.begin()),
             Cuts::Fixed(_) => None,
@@ -97,8 +103,8 @@ impl<'c> Reader<'c> {
     /// Looks at what was read and not looked at yet, from `seen` on; where the chunk ends, if it does among it.
     fn look(&self, scan: &mut Option<Scan<'c>>, seen: usize) -> Option<usize> {
         match (scan, self.cuts) {
-            (Some(scan), _) => scan.feed(&self.buffer[seen..]).map(|n| seen + n),
-            (None, Cuts::Fixed(len)) => (self.buffer.len() >= len).then_some(len),
+            (Some(scan), _) => scan.feed(&self.kit.space[seen..]).map(|n| seen + n),
+            (None, Cuts::Fixed(len)) => (self.kit.space.len() >= len).then_some(len),
             (None, Cuts::Content(_)) => None,
         }
     }
@@ -109,13 +115,13 @@ impl<'c> Reader<'c> {
         let mut seen = 0;
         loop {
             let end = self.look(&mut scan, seen);
-            self.chunk = end.unwrap_or(self.buffer.len());
-            self.hashes.id.update(&[&self.buffer[seen..self.chunk]]);
+            self.chunk = end.unwrap_or(self.kit.space.len());
+            self.kit.id.update(&[&self.kit.space[seen..self.chunk]]);
             seen = self.chunk;
             if end.is_some() || self.ended || !self.more()? {
                 self.ended |= end.is_none();
-                self.id = ChunkId::new(self.hashes.id.finish());
-                return Ok((self.chunk > 0).then(|| &self.buffer[..self.chunk]));
+                self.id = ChunkId::new(self.kit.id.finish());
+                return Ok((self.chunk > 0).then(|| &self.kit.space[..self.chunk]));
             }
         }
     }
@@ -126,35 +132,35 @@ impl<'c> Reader<'c> {
         debug_assert!(matches!(self.cuts, Cuts::Content(_)));
         let mut scan = self.start();
         let mut end = self.look(&mut scan, 0);
-        self.chunk = end.unwrap_or(self.buffer.len());
-        let before = &self.buffer[..self.chunk];
+        self.chunk = end.unwrap_or(self.kit.space.len());
+        let before = &self.kit.space[..self.chunk];
         pack.chunk_piece(before);
-        self.hashes.id.update(&[before]);
+        self.kit.id.update(&[before]);
         let mut len = self.chunk;
         while end.is_none() && !self.ended {
             let want = self.want();
             let got = pack.read_chunk(&self.file, want)?;
             self.came(got, want);
             let pieces: Vec<&[u8]> = pack.chunk_pieces(len).collect();
-            self.hashes.whole.update(&pieces);
+            self.kit.whole.update(&pieces);
             end = scan.as_mut().and_then(|scan| feed(scan, &pieces));
             let (of_chunk, after) = split(&pieces, end.unwrap_or(got));
-            self.hashes.id.update(&of_chunk);
+            self.kit.id.update(&of_chunk);
             len += end.unwrap_or(got);
             if end.is_some() {
-                self.buffer.truncate(0);
+                self.kit.space.truncate(0);
                 self.chunk = 0;
-                after.iter().for_each(|piece| self.buffer.extend(piece));
+                after.iter().for_each(|piece| self.kit.space.extend(piece));
                 pack.cut_chunk(len);
             }
         }
-        self.id = ChunkId::new(self.hashes.id.finish());
+        self.id = ChunkId::new(self.kit.id.finish());
         Ok(len)
     }
 
     /// The chunk that [`Reader::next_chunk`] just gave.
     pub fn chunk(&self) -> &[u8] {
-        &self.buffer[..self.chunk]
+        &self.kit.space[..self.chunk]
     }
 
     /// Its id.
@@ -164,7 +170,7 @@ impl<'c> Reader<'c> {
 
     /// True if the chunk just given was the last.
     pub fn at_end(&self) -> bool {
-        self.ended && self.buffer.len() == self.chunk
+        self.ended && self.kit.space.len() == self.chunk
     }
 
     /// Bytes so far.
@@ -177,9 +183,9 @@ impl<'c> Reader<'c> {
         &self.file
     }
 
-    /// The whole file's hash, and the buffer for the next one.
-    pub fn finish(mut self) -> (ContentHash, Space) {
-        (ContentHash::new(self.hashes.whole.finish()), self.buffer)
+    /// The whole file's hash.
+    pub fn finish(self) -> ContentHash {
+        ContentHash::new(self.kit.whole.finish())
     }
 }
 
@@ -235,7 +241,7 @@ mod tests {
     }
 
     /// The next chunk, taken out of the pack.
-    fn pour(reader: &mut Reader<'_>, pack: &mut PackWriter, read: &mut Vec<u8>) -> usize {
+    fn pour(reader: &mut Reader<'_, '_>, pack: &mut PackWriter, read: &mut Vec<u8>) -> usize {
         pack.begin_chunk();
         let poured = reader.pour(pack).unwrap();
         pack.chunk_pieces(0).for_each(|piece| read.extend_from_slice(piece));
@@ -251,6 +257,7 @@ mod tests {
         let chunking = Chunking { db: Bytes::mib(1), mask_bits: 17, max: Bytes::mib(2), min: Bytes::kib(200) };
         let key = IdKey::new([1; 32]);
         let cutter = Cutter::new(&chunking, &key);
+        let mut kit = Kit::new(Space::default(), &key);
         for len in [0usize, 1, 1000, PIECE - 1, PIECE, PIECE + 1, 5_000_001] {
             let mut data = vec![0; len];
             SeededRng::new(len as u64).fill(&mut data);
@@ -258,7 +265,7 @@ mod tests {
             io::Write::write_all(&mut temporary, &data).unwrap();
             for cuts in [Cuts::Content(&cutter), Cuts::Fixed(1 << 20), Cuts::Fixed(300_000)] {
                 let file = File::open(temporary.path()).unwrap();
-                let mut reader = Reader::new(file, len as u64, cuts, &key, Space::default());
+                let mut reader = Reader::new(file, len as u64, cuts, &mut kit);
                 let mut read = Vec::new();
                 while let Some(chunk) = reader.next_chunk().unwrap() {
                     let wanted = match cuts {
@@ -271,10 +278,10 @@ mod tests {
                 }
                 assert_eq!(read, data);
                 assert_eq!(reader.total(), len as u64);
-                assert_eq!(reader.finish().0.as_bytes(), blake3::hash(&data).as_bytes());
+                assert_eq!(reader.finish().as_bytes(), blake3::hash(&data).as_bytes());
             }
             let file = File::open(temporary.path()).unwrap();
-            let mut reader = Reader::new(file, len as u64, Cuts::Content(&cutter), &key, Space::default());
+            let mut reader = Reader::new(file, len as u64, Cuts::Content(&cutter), &mut kit);
             let (mut read, mut pack) = (Vec::new(), pack());
             for n in 0.. {
                 let from = read.len();
@@ -286,7 +293,7 @@ mod tests {
                 }
                 let poured = pour(&mut reader, &mut pack, &mut read);
                 assert_eq!(poured, read.len() - from);
-                assert!(reader.buffer.len() < PIECE, "{}", reader.buffer.len());
+                assert!(reader.kit.space.len() < PIECE, "{}", reader.kit.space.len());
                 if poured == 0 {
                     break;
                 }
@@ -295,9 +302,34 @@ mod tests {
                 assert_eq!(reader.at_end(), read.len() == len);
             }
             assert_eq!((read == data, reader.total()), (true, len as u64));
-            assert_eq!(reader.finish().0.as_bytes(), blake3::hash(&data).as_bytes());
+            assert_eq!(reader.finish().as_bytes(), blake3::hash(&data).as_bytes());
             let mut file = File::open(temporary.path()).unwrap();
             assert_eq!(hash(&mut file, &mut Space::default()).unwrap().as_bytes(), blake3::hash(&data).as_bytes());
+        }
+    }
+
+    #[test]
+    fn cuts_at_the_end_of_what_was_read_leave_nothing_behind() {
+        let chunking = Chunking { db: Bytes::mib(1), mask_bits: 17, max: Bytes::mib(1), min: Bytes::kib(200) };
+        let key = IdKey::new([1; 32]);
+        let cutter = Cutter::new(&chunking, &key);
+        let mut kit = Kit::of_cutter(&cutter, &key);
+        // Of bytes that are all the same none is a cut: each chunk is as long as may be.
+        for len in [1 << 20, 3 << 20, (3 << 20) + 1, (3 << 20) + PIECE, (4 << 20) - 1] {
+            let data = vec![7; len];
+            let mut temporary = tempfile::NamedTempFile::new().unwrap();
+            io::Write::write_all(&mut temporary, &data).unwrap();
+            let file = File::open(temporary.path()).unwrap();
+            let mut reader = Reader::new(file, len as u64, Cuts::Content(&cutter), &mut kit);
+            let (mut read, mut pack) = (Vec::new(), pack());
+            while read.len() < len {
+                assert!(!reader.at_end());
+                let left = len - read.len();
+                assert_eq!(pour(&mut reader, &mut pack, &mut read), left.min(1 << 20));
+                assert_eq!(reader.id(), key.chunk_id(&data[..left.min(1 << 20)]));
+            }
+            assert!(reader.at_end() && read == data, "{len}");
+            assert_eq!(reader.finish().as_bytes(), blake3::hash(&data).as_bytes());
         }
     }
 
@@ -306,6 +338,7 @@ mod tests {
         let chunking = Chunking { db: Bytes::mib(1), mask_bits: 17, max: Bytes::mib(2), min: Bytes::kib(200) };
         let key = IdKey::new([1; 32]);
         let cutter = Cutter::new(&chunking, &key);
+        let mut kit = Kit::new(Space::default(), &key);
         for len in [0usize, 1000, PIECE, 1_000_003] {
             let mut data = vec![0; len];
             SeededRng::new(len as u64).fill(&mut data);
@@ -314,7 +347,7 @@ mod tests {
             for pouring in [true, false] {
                 let file = File::open(temporary.path()).unwrap();
                 let expected = len as u64 + 300_000;
-                let mut reader = Reader::new(file, expected, Cuts::Content(&cutter), &key, Space::default());
+                let mut reader = Reader::new(file, expected, Cuts::Content(&cutter), &mut kit);
                 let (mut read, mut pack) = (Vec::new(), pack());
                 loop {
                     let before = read.len();

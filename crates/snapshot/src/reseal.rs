@@ -31,7 +31,7 @@ use darkslide_words::{Bytes, ChunkId, Clock, Count, Name, ObjectId, ObjectName, 
 use crate::execute::WriterSecrets;
 use crate::finish::{SEGMENT_CHUNKS_MAX, SEGMENT_PACKS_MAX};
 use crate::packer::pack_space;
-use crate::read::{Cuts, Reader};
+use crate::read::{Cuts, Kit, Reader};
 use crate::sealer::{self, Job};
 use crate::stores::Stores;
 use crate::{Observer, SnapshotError, database, facts, listing, resume, store_file};
@@ -242,7 +242,8 @@ impl Sealing<'_> {
             let base = self.context.work.join("bases").join(store_file::base_name(&source.job, &source.path));
             if let Ok(file) = facts::open(&base) {
                 let key = &self.context.writer.id_key;
-                let mut reader = Reader::new(file, u64::MAX, fixed, key, Space::default());
+                let mut kit = Kit::new(Space::default(), key);
+                let mut reader = Reader::new(file, u64::MAX, fixed, &mut kit);
                 while let Ok(Some(_)) = reader.next_chunk() {
                     self.loose(kind, reader.id(), reader.chunk(), source)?;
                 }
@@ -278,7 +279,8 @@ impl Sealing<'_> {
         if shape == Shape::Plain {
             self.writer(kind, meta.len())?.begin_part(&source.path, Part::Whole, facts)?;
         }
-        let mut reader = Reader::new(file, meta.len(), cuts, &self.context.writer.id_key, Space::default());
+        let mut kit = Kit::new(Space::default(), &self.context.writer.id_key);
+        let mut reader = Reader::new(file, meta.len(), cuts, &mut kit);
         let mut chunks = Vec::new();
         loop {
             let read = reader.next_chunk().map(|chunk| chunk.is_some());
@@ -313,7 +315,7 @@ impl Sealing<'_> {
             }
             chunks.push(id);
         }
-        let (hash, _) = reader.finish();
+        let hash = reader.finish();
         // As it was: its recipe, in case that was in the lost pack.
         if source.entry.hash == Some(hash) && source.entry.database.is_none() {
             let entry = Entry { chunks: Some(chunks), list: None, ..source.entry.clone() };

@@ -17,7 +17,7 @@ use darkslide_words::{ChunkId, ContentHash, Name, Time};
 use crate::SnapshotError;
 use crate::facts;
 use crate::packer::{Found, PackRef, Packer, Put};
-use crate::read::{self, Cuts, Reader};
+use crate::read::{Cuts, Kit, Reader};
 
 /// A pack that is fuller than this share of its target is closed before a file
 /// that needs several.
@@ -97,13 +97,13 @@ pub struct FileStore<'r> {
     cutter: &'r Cutter,
     db_chunk: usize,
     key: &'r IdKey,
-    space: Space,
+    kit: Kit,
 }
 
 impl<'r> FileStore<'r> {
     /// With the repository's way of cutting.
     pub fn new(cutter: &'r Cutter, db_chunk: usize, key: &'r IdKey) -> Self {
-        Self { cutter, db_chunk, key, space: read::space(cutter) }
+        Self { cutter, db_chunk, key, kit: Kit::of_cutter(cutter, key) }
     }
 
     /// Files of up to so many bytes are one chunk.
@@ -113,7 +113,7 @@ impl<'r> FileStore<'r> {
 
     /// The read buffer, for other uses between files.
     pub fn space(&mut self) -> &mut Space {
-        &mut self.space
+        &mut self.kit.space
     }
 
     /// Reads `file` and stores what is new of it.
@@ -127,15 +127,14 @@ impl<'r> FileStore<'r> {
             Some(_) => Cuts::Fixed(self.db_chunk),
             None => Cuts::Content(self.cutter),
         };
-        let mut reader = Reader::new(file, subject.stat.size, cuts, self.key, std::mem::take(&mut self.space));
-        let walked = self.chunks(&mut reader, &mut subject, packer)?;
+        let mut reader = Reader::new(file, subject.stat.size, cuts, &mut self.kit);
+        let walked = chunks(self.cutter, self.key, &mut reader, &mut subject, packer)?;
         // A file of one chunk was looked at before that chunk was kept.
         let looked = walked.as_ref().is_ok_and(|walked| walked.2);
         let stable =
             subject.private == Private::Yes || looked || is_stable(reader.file(), subject.stat, reader.total());
         let total = reader.total();
-        let (hash, space) = reader.finish();
-        self.space = space;
+        let hash = reader.finish();
         let (chunks, mut refs, _) = match walked {
             Ok(walked) if stable => walked,
             other => {
@@ -148,75 +147,78 @@ impl<'r> FileStore<'r> {
         refs.dedup();
         Ok(Ok(Content { chunks, hash, size: total, refs }))
     }
+}
 
-    #[allow(clippy::type_complexity)]
-    fn chunks(
-        &self,
-        reader: &mut Reader<'_>,
-        subject: &mut Subject<'_>,
-        packer: &mut Packer<'_>,
-    ) -> Result<Result<(Vec<ChunkId>, Vec<PackRef>, bool), FileProblem>, SnapshotError> {
-        let (kind, extension) = (subject.kind, subject.path.extension());
-        let (mut chunks, mut refs, mut looked) = (Vec::new(), Vec::new(), false);
-        let mut parts = Parts::begin(subject, packer)?;
-        let raw = subject.base.is_none() && frame::stays_raw(extension.as_deref());
-        loop {
-            if raw && !reader.at_end() && parts.take_pieces(subject, self.uncut()) {
-                match parts.pour(subject, packer, reader)? {
-                    Ok(put) => refs.extend(put.refs()),
-                    Err(problem) => return Ok(Err(problem)),
-                }
-                chunks.push(reader.id());
-                continue;
+/// Reads a file's chunks and stores what is new of them: all of them, the packs that they need, and whether the file was
+/// looked at once more before its only one was stored.
+#[allow(clippy::type_complexity)]
+fn chunks(
+    cutter: &Cutter,
+    key: &IdKey,
+    reader: &mut Reader<'_, '_>,
+    subject: &mut Subject<'_>,
+    packer: &mut Packer<'_>,
+) -> Result<Result<(Vec<ChunkId>, Vec<PackRef>, bool), FileProblem>, SnapshotError> {
+    let (kind, extension) = (subject.kind, subject.path.extension());
+    let (mut chunks, mut refs, mut looked) = (Vec::new(), Vec::new(), false);
+    let mut parts = Parts::begin(subject, packer)?;
+    let raw = subject.base.is_none() && frame::stays_raw(extension.as_deref());
+    loop {
+        if raw && !reader.at_end() && parts.take_pieces(subject, cutter.min()) {
+            match parts.pour(subject, packer, reader)? {
+                Ok(put) => refs.extend(put.refs()),
+                Err(problem) => return Ok(Err(problem)),
             }
-            let read = reader.next_chunk().map(|chunk| chunk.map(<[u8]>::len));
-            let len = match read {
-                Ok(Some(len)) => len,
-                Ok(None) => return Ok(Ok((chunks, refs, looked))),
-                Err(error) => return Ok(Err(error.into())),
-            };
-            if reader.total() > subject.stat.size && subject.private == Private::No {
-                return Ok(Err(FileProblem::Changing));
-            }
-            let single = chunks.is_empty() && reader.at_end();
-            if single && subject.private == Private::No && !is_stable(reader.file(), subject.stat, reader.total()) {
-                return Ok(Err(FileProblem::Changing));
-            }
-            looked = single;
-            let chunk = reader.chunk();
-            debug_assert_eq!(chunk.len(), len);
-            let id = reader.id();
-            let shortcut = match subject.base.as_deref_mut() {
-                Some(base) => base.place(id, chunk, packer, self.key)?,
-                None => Shortcut::None,
-            };
-            match shortcut {
-                Shortcut::Known(found) => {
-                    parts.known(packer);
-                    refs.extend(found.refs());
-                }
-                Shortcut::Delta { frame, base, base_at } => {
-                    // Before the delta: it is no chunk of the entry that is open.
-                    parts.known(packer);
-                    let at = packer.delta(id, chunk.len() as u64, &frame, base, base_at)?;
-                    refs.extend([at, base_at]);
-                }
-                Shortcut::None => {
-                    let put = match single {
-                        true => {
-                            let facts = facts::tar_facts(subject.stat);
-                            packer.whole(kind, subject.path, facts, id, chunk, extension.as_deref())?
-                        }
-                        false => parts.put(subject, packer, id, chunk, extension.as_deref())?,
-                    };
-                    refs.extend(put.refs());
-                    if let Some(base) = subject.base.as_deref_mut() {
-                        base.full(id, chunk)?;
-                    }
-                }
-            }
-            chunks.push(id);
+            chunks.push(reader.id());
+            continue;
         }
+        let read = reader.next_chunk().map(|chunk| chunk.map(<[u8]>::len));
+        let len = match read {
+            Ok(Some(len)) => len,
+            Ok(None) => return Ok(Ok((chunks, refs, looked))),
+            Err(error) => return Ok(Err(error.into())),
+        };
+        if reader.total() > subject.stat.size && subject.private == Private::No {
+            return Ok(Err(FileProblem::Changing));
+        }
+        let single = chunks.is_empty() && reader.at_end();
+        if single && subject.private == Private::No && !is_stable(reader.file(), subject.stat, reader.total()) {
+            return Ok(Err(FileProblem::Changing));
+        }
+        looked = single;
+        let chunk = reader.chunk();
+        debug_assert_eq!(chunk.len(), len);
+        let id = reader.id();
+        let shortcut = match subject.base.as_deref_mut() {
+            Some(base) => base.place(id, chunk, packer, key)?,
+            None => Shortcut::None,
+        };
+        match shortcut {
+            Shortcut::Known(found) => {
+                parts.known(packer);
+                refs.extend(found.refs());
+            }
+            Shortcut::Delta { frame, base, base_at } => {
+                // Before the delta: it is no chunk of the entry that is open.
+                parts.known(packer);
+                let at = packer.delta(id, chunk.len() as u64, &frame, base, base_at)?;
+                refs.extend([at, base_at]);
+            }
+            Shortcut::None => {
+                let put = match single {
+                    true => {
+                        let facts = facts::tar_facts(subject.stat);
+                        packer.whole(kind, subject.path, facts, id, chunk, extension.as_deref())?
+                    }
+                    false => parts.put(subject, packer, id, chunk, extension.as_deref())?,
+                };
+                refs.extend(put.refs());
+                if let Some(base) = subject.base.as_deref_mut() {
+                    base.full(id, chunk)?;
+                }
+            }
+        }
+        chunks.push(id);
     }
 }
 
@@ -257,7 +259,7 @@ impl Parts {
         &mut self,
         subject: &Subject<'_>,
         packer: &mut Packer<'_>,
-        reader: &mut Reader<'_>,
+        reader: &mut Reader<'_, '_>,
     ) -> Result<Result<Put, FileProblem>, SnapshotError> {
         let kind = subject.kind;
         self.open(subject, packer)?;

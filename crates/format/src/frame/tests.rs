@@ -10,11 +10,24 @@ fn noise(len: usize) -> Vec<u8> {
     out
 }
 
-struct Failing;
+/// Gives up to so many bytes at a time, is interrupted before each, and fails when none are left.
+struct Halting<'b> {
+    bytes: &'b [u8],
+    step: usize,
+    halted: bool,
+}
 
-impl std::io::Read for Failing {
-    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
-        Err(std::io::ErrorKind::TimedOut.into())
+impl std::io::Read for Halting<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.halted = !self.halted;
+        if self.halted || self.bytes.is_empty() {
+            let kind = if self.halted { std::io::ErrorKind::Interrupted } else { std::io::ErrorKind::TimedOut };
+            return Err(kind.into());
+        }
+        let n = into.len().min(self.step).min(self.bytes.len());
+        into[..n].copy_from_slice(&self.bytes[..n]);
+        self.bytes = &self.bytes[n..];
+        Ok(n)
     }
 }
 
@@ -62,10 +75,19 @@ fn a_raw_frame_in_pieces_is_the_one_at_once() {
                     assert!(pieces.concat() == plain[before..frame.plain]);
                 }
                 assert_eq!(frame.read(buffer, from, step).unwrap(), 0);
-                assert!(frame.read(buffer, Failing, step).is_err() && frame.plain == len);
+                // What comes before it fails is not kept.
+                let failing = Halting { bytes: &plain[..len / 2], step, halted: false };
+                assert!(frame.read(buffer, failing, len).is_err() && frame.plain == len);
                 frame.end(buffer);
             });
             assert_eq!(read, at_once, "{len} by {step}");
+            let halting = sealed(&|buffer| {
+                let mut frame = RawFrame::begin(buffer);
+                let from = Halting { bytes: &plain, step, halted: false };
+                assert_eq!(frame.read(buffer, from, len).unwrap(), len);
+                frame.end(buffer);
+            });
+            assert_eq!(halting, at_once, "{len} by {step}");
         }
     }
 }
@@ -176,7 +198,7 @@ fn pixels_are_coded_without_a_search_and_what_repeats_is_searched() {
     let mut framer = Framer::new().unwrap();
     // Twelve bits in sixteen, the upper ones smooth.
     let pixels: Vec<u8> =
-        noise(1 << 21).chunks(2).zip(0u32..).flat_map(|(n, i)| [n[0], (i >> 14) as u8 ^ n[1] & 3]).collect();
+        noise(5 << 20).chunks(2).zip(0u32..).flat_map(|(n, i)| [n[0], (i >> 17) as u8 ^ n[1] & 3]).collect();
     for (extension, smooth) in [("tif", &pixels), ("dng", &pixels[..WORTH_ASKING].to_vec())] {
         assert_eq!(framer.choose(Some(extension), smooth), Packing::Literals);
         let [coded, searched] = [Packing::Literals, Packing::Fast].map(|packing| {
@@ -190,13 +212,21 @@ fn pixels_are_coded_without_a_search_and_what_repeats_is_searched() {
         });
         assert!(coded * 98 <= searched * 100 && coded * 4 < smooth.len() * 3, "{coded} {searched}");
     }
-    assert_eq!(framer.choose(Some("dng"), &pixels[1..WORTH_ASKING]), Packing::Fast, "samples would be all of it");
+    let mut choose = |extension, chunk: &[u8]| framer.choose(Some(extension), chunk);
+    assert_eq!(choose("dng", &pixels[1..WORTH_ASKING]), Packing::Fast, "too few");
+    assert_eq!(choose("fit", &pixels), Packing::Fast, "who knows what comes after the samples");
     // Drawn on them, a tenth of each row, the same again and again.
     let (mut drawn, pattern) = (pixels.clone(), noise(25));
     drawn.chunks_exact_mut(256).for_each(|row| row[100..125].copy_from_slice(&pattern));
-    assert_eq!(framer.choose(Some("tif"), &drawn), Packing::Fast);
-    let text = b"text that repeats ".repeat(100_000);
-    assert_eq!((framer.choose(Some("nef"), &text), framer.choose(Some("xmp"), &text)), (Packing::Fast, Packing::Dense));
+    assert_eq!(choose("tif", &drawn), Packing::Fast);
+    // Each row, of the widest there are, is the one before but for some of its pixels.
+    for width in [40_000, 84_000] {
+        let mut rows = pixels[..width].repeat((5 << 20) / width);
+        rows.iter_mut().step_by(97).zip(&pixels).for_each(|(byte, other)| *byte ^= other);
+        assert_eq!(choose("tif", &rows), Packing::Fast, "{width}");
+    }
+    let text = b"text that repeats ".repeat(300_000);
+    assert_eq!((choose("nef", &text), choose("xmp", &text)), (Packing::Fast, Packing::Dense));
 }
 
 #[test]

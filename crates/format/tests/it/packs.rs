@@ -150,7 +150,15 @@ fn fill(mut making: Making, steps: &[Step], identity: &IdentityFile, key: &IdKey
                 for len in lens {
                     let chunk = bytes(*len);
                     pack.begin_chunk();
-                    chunk.chunks(len / 3 + 1).for_each(|piece| pack.chunk_piece(piece));
+                    // Begun with what is there, and read on, past its end at first.
+                    let (begun, rest) = chunk.split_at(len / 3);
+                    pack.chunk_piece(begun);
+                    let mut more = rest.chain(&b"not of this one"[..]);
+                    let got = pack.read_chunk(&mut more, rest.len() + 9).unwrap();
+                    assert_eq!(got, rest.len() + 9);
+                    let tail: Vec<&[u8]> = pack.chunk_pieces(chunk.len()).collect();
+                    assert_eq!(tail.concat(), b"not of th");
+                    pack.cut_chunk(chunk.len());
                     making.hand_on(&mut pack);
                     match odd {
                         Odd::Known if len % 2 == 1 => {

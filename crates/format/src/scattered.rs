@@ -1,6 +1,6 @@
-//! BLAKE3 of bytes that lie in pieces. Its library takes pieces that begin and end where its own subtrees do; others
-//! cost it up to half as much again. Here they may end anywhere, and stay where they are: only a chunk of 1 KiB that
-//! lies in two of them is put together first.
+//! BLAKE3 of bytes that lie scattered. Its library takes pieces that begin and end where its own subtrees do; others
+//! cost it up to half as much again. Here they may end anywhere, and most of them stay where they are: what is copied is a
+//! chunk of 1 KiB that lies in two of them, and up to 16 KiB that wait for what comes next.
 
 use blake3::hazmat::{self, HasherExt as _};
 use blake3::platform::{Platform, le_bytes_from_words_32};
@@ -14,10 +14,10 @@ const LANES: usize = 16;
 const WINDOW: usize = 256;
 
 /// The hash of what comes in pieces.
-pub struct Pieces {
+pub struct Scattered {
     platform: Platform,
     mode: Mode,
-    /// The last bytes: of no chunk that is followed by another is it the last one.
+    /// The last bytes: of up to [`LANES`] chunks, the last of which may not be whole. Not empty if anything came.
     carry: Vec<u8>,
     /// Nodes of the chunks of the last window, always some times [`LANES`].
     nodes: Vec<Hash>,
@@ -27,11 +27,15 @@ pub struct Pieces {
     out: Vec<u8>,
 }
 
-impl Pieces {
+impl Scattered {
     /// With or without a key.
     pub fn new(key: Option<&Hash>) -> Self {
+        Self::on(Platform::detect(), key)
+    }
+
+    fn on(platform: Platform, key: Option<&Hash>) -> Self {
         let (carry, nodes) = (Vec::with_capacity(LANES * CHUNK_LEN), Vec::with_capacity(WINDOW));
-        let (platform, mode) = (Platform::detect(), Mode::new(key));
+        let mode = Mode::new(key);
         Self { platform, mode, carry, nodes, windows: Vec::new(), window: 0, out: Vec::new() }
     }
 
@@ -111,14 +115,14 @@ impl Pieces {
         while self.windows.len() > self.window.count_ones() as usize
             && let (Some(right), Some(left)) = (self.windows.pop(), self.windows.pop())
         {
-            self.windows.push(hazmat::merge_subtrees_non_root(&left, &right, self.mode.of_trees(&key)));
+            self.windows.push(hazmat::merge_subtrees_non_root(&left, &right, self.mode.hazmat(&key)));
         }
     }
 
     /// The hash of all that came.
     pub fn finish(&mut self) -> Hash {
         let key = le_bytes_from_words_32(&self.mode.words);
-        let mode = self.mode.of_trees(&key);
+        let mode = self.mode.hazmat(&key);
         let mut last = match mode {
             hazmat::Mode::KeyedHash(key) => Hasher::new_keyed(key),
             _ => Hasher::new(),
@@ -194,11 +198,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Hashes data in updates of pieces, and begins anew with the same memory for each key.
-    fn check(data: &[u8], updates: &[Vec<usize>]) {
+    /// Those that this machine has, the fastest first.
+    fn platforms() -> Vec<Platform> {
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        let others = [Platform::avx2(), Platform::sse41(), Platform::sse2()];
+        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+        let others = [None];
+        [Some(Platform::detect())].into_iter().chain(others).chain([Some(Platform::portable())]).flatten().collect()
+    }
+
+    /// Hashes data in updates of pieces, and begins anew with the same memory.
+    fn check(platform: Platform, data: &[u8], updates: &[Vec<usize>]) {
         let key = [7; 32];
-        let mut keyed = Pieces::new(Some(&key));
-        let mut plain = Pieces::new(None);
+        let mut keyed = Scattered::on(platform, Some(&key));
+        let mut plain = Scattered::on(platform, None);
         for round in 0..2 {
             let mut rest = data;
             let mut cut = |len: &usize| {
@@ -233,8 +246,13 @@ mod tests {
             [0, 1, 2, 15, 16, 17, 31, 32, 33, 255, 256, 257, 271, 272, 273, 511, 512, 513, 768, 769, 1024, 1280]
         {
             for more in [0, 1, 63, 64, 65, 1023] {
-                check(&data[..chunks * CHUNK_LEN + more], &[]);
-                check(&data[..chunks * CHUNK_LEN + more], &[vec![13, 65_523], vec![300_000]]);
+                for (n, platform) in platforms().into_iter().enumerate().filter(|(n, _)| *n == 0 || more < 2) {
+                    let data = &data[..chunks * CHUNK_LEN + more];
+                    check(platform, data, &[vec![13, 65_523], vec![300_000]]);
+                    if n == 0 {
+                        check(platform, data, &[]);
+                    }
+                }
             }
         }
     }
@@ -246,7 +264,7 @@ mod tests {
             len in 0usize..1_500_000,
             updates in proptest::collection::vec(proptest::collection::vec(0usize..100_000, 0..6), 0..12),
         ) {
-            check(&data(len), &updates);
+            check(Platform::detect(), &data(len), &updates);
         }
     }
 }
