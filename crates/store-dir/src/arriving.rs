@@ -1,19 +1,23 @@
 //! An object that comes in pieces: they are written as they come, and the file gets its name in the end.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use darkslide_store::{Incoming, PutFacts, PutOutcome, StoreError};
 use darkslide_words::ObjectName;
 
 use crate::DirStore;
+use crate::output::Output;
 
 /// An object in `tmp/`.
 pub struct Arriving<'s> {
     store: &'s DirStore,
     path: PathBuf,
-    file: Option<File>,
+    /// Its file, while it is written.
+    output: Option<Output>,
+    /// True while the file lies there.
+    lies: bool,
     size: u64,
     /// What went wrong first; after it nothing more is written.
     failed: Option<io::Error>,
@@ -21,7 +25,7 @@ pub struct Arriving<'s> {
 
 impl<'s> Arriving<'s> {
     pub fn new(store: &'s DirStore) -> Self {
-        Self { store, path: store.temporary(), file: None, size: 0, failed: None }
+        Self { store, path: store.temporary(), output: None, lies: false, size: 0, failed: None }
     }
 
     /// One whose file is `/dev/full`.
@@ -30,29 +34,36 @@ impl<'s> Arriving<'s> {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").ok();
         let mut arriving = Self::new(store);
         let _ = fs::write(&arriving.path, b"");
-        arriving.file = full;
+        (arriving.output, arriving.lies) = (full.map(Output::Through), true);
         arriving
     }
 
-    fn open(&mut self) -> io::Result<&mut File> {
-        match &mut self.file {
-            Some(file) => Ok(file),
-            none => Ok(none.insert(self.store.open_temporary(&self.path)?)),
+    /// Its file, made at the first call.
+    fn output(&mut self) -> io::Result<&mut Output> {
+        match &mut self.output {
+            Some(output) => Ok(output),
+            none => {
+                let file = self.store.open_temporary(&self.path)?;
+                self.lies = true;
+                Ok(none.insert(Output::new(file, None, &self.store.blocks)))
+            }
         }
     }
 
     fn remove(&mut self) {
-        if self.file.take().is_some() {
+        self.output = None;
+        if std::mem::take(&mut self.lies) {
             let _ = fs::remove_file(&self.path);
         }
     }
 
-    /// All of it is on the disk.
+    /// All of it is on the disk, and its file is closed: not every drive renames what is open.
     fn sync(&mut self) -> io::Result<()> {
-        match self.failed.take() {
-            Some(failed) => Err(failed),
-            None => self.open()?.sync_all(),
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
         }
+        self.output()?;
+        self.output.take().map_or(Ok(()), |output| output.finish()?.sync_all())
     }
 }
 
@@ -60,7 +71,7 @@ impl Incoming for Arriving<'_> {
     fn write(&mut self, piece: &[u8]) {
         self.size += piece.len() as u64;
         if self.failed.is_none()
-            && let Err(error) = self.open().and_then(|file| file.write_all(piece))
+            && let Err(error) = self.output().and_then(|output| output.write(piece))
         {
             // A full disk has room for others from now on, not only when all has come.
             self.remove();
@@ -74,14 +85,11 @@ impl Incoming for Arriving<'_> {
             return store.there(name, size);
         }
         self.sync().map_err(|source| store.error("writing", name, source))?;
-        // Not every drive renames what is open.
-        self.file = None;
-        let settled = store.settle(&self.path, name).map_err(|source| store.error("placing", name, source));
-        if !matches!(settled, Ok(true)) {
-            let _ = fs::remove_file(&self.path);
-        }
-        match settled? {
-            true => Ok(PutOutcome::Created),
+        match store.settle(&self.path, name).map_err(|source| store.error("placing", name, source))? {
+            true => {
+                self.lies = false;
+                Ok(PutOutcome::Created)
+            }
             false => store.there(name, size),
         }
     }

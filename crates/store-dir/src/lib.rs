@@ -8,10 +8,11 @@
 
 mod arriving;
 mod mend;
+mod output;
 mod parity;
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use darkslide_words::{Bytes, Clock, ObjectName, StorageClass, Time};
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 
 use crate::arriving::Arriving;
+use crate::output::{Blocks, Output};
 
 /// Where unfinished objects lie.
 const TMP: &str = "tmp";
@@ -35,9 +37,6 @@ const PARITY: &str = "parity";
 const DAMAGED: &str = "damaged";
 /// Folders that hold no objects.
 const OURS: [&str; 3] = [TMP, PARITY, DAMAGED];
-/// Bytes written at a time: small enough that the kernel takes pages it has at
-/// hand (one write of a whole pack cost more than sealing it, measured).
-const WRITE: usize = 64 * 1024;
 /// Age after which a leftover is swept, unless somebody holds it.
 const LEFTOVER: Duration = Duration::from_secs(24 * 3600);
 
@@ -49,6 +48,8 @@ pub struct DirStore {
     /// Percent; 0 for none.
     parity: u32,
     disk: Box<dyn Disk>,
+    /// Memory to write from.
+    blocks: Blocks,
 }
 
 impl DirStore {
@@ -77,7 +78,8 @@ impl DirStore {
     }
 
     fn at(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), serial: AtomicU64::new(0), parity: 0, disk: Box::new(RealDisk) }
+        let (serial, disk, blocks) = (AtomicU64::new(0), Box::new(RealDisk), Blocks::default());
+        Self { root: root.to_path_buf(), serial, parity: 0, disk, blocks }
     }
 
     /// The same, with so much parity beside each new object, in percent; 0 for none.
@@ -150,9 +152,9 @@ impl DirStore {
     fn write_temporary(&self, name: &ObjectName, bytes: &[u8]) -> Result<PathBuf, StoreError> {
         let path = self.temporary();
         let write = || -> io::Result<()> {
-            let mut file = self.open_temporary(&path)?;
-            bytes.chunks(WRITE).try_for_each(|piece| file.write_all(piece))?;
-            file.sync_all()
+            let mut output = Output::new(self.open_temporary(&path)?, Some(bytes.len()), &self.blocks);
+            output.write(bytes)?;
+            output.finish()?.sync_all()
         };
         write().map_err(|source| {
             let _ = fs::remove_file(&path);

@@ -8,8 +8,9 @@ use darkslide_disk::{Facts, Kind, Source, hash_uncached, make_folders};
 use darkslide_store::{Healed, Mending, ParityState, Store as _, StoreError};
 use darkslide_words::{Bytes, Count, ObjectId, ObjectName, Time};
 
+use crate::output::WRITE;
 use crate::parity::{self, Damage, Parity};
-use crate::{DAMAGED, DirStore, LEFTOVER, PARITY, WRITE};
+use crate::{DAMAGED, DirStore, LEFTOVER, PARITY};
 
 /// Bytes that are passed over where the disk cannot read: what it reads at once.
 const SECTOR: usize = 4096;
