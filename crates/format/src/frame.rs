@@ -219,7 +219,7 @@ fn coding_literals(level: i32) -> std::io::Result<zstd::bulk::Compressor<'static
     Ok(compressor)
 }
 
-/// Samples of a chunk: the first so many bytes of every so many.
+/// Samples of a chunk: so many bytes in the middle of every so many. A file often begins with something else.
 #[derive(Clone, Copy)]
 struct Samples {
     len: usize,
@@ -236,7 +236,8 @@ impl Samples {
     fn pack(self, chunk: &[u8], by: &mut zstd::bulk::Compressor<'_>, space: &mut Vec<u8>) -> (usize, usize) {
         let (mut plain, mut packed) = (0, 0);
         for window in chunk.chunks(self.step) {
-            let sample = &window[..window.len().min(self.len)];
+            let len = window.len().min(self.len);
+            let sample = &window[(window.len() - len) / 2..][..len];
             space.clear();
             space.reserve(zstd::zstd_safe::compress_bound(sample.len()));
             plain += sample.len();

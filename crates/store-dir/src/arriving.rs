@@ -73,7 +73,7 @@ impl Incoming for Arriving<'_> {
         if self.failed.is_none()
             && let Err(error) = self.output().and_then(|output| output.write(piece))
         {
-            // A full disk has room for others from now on, not only when all has come.
+            // A full disk has room for others from now on, not only when all has come. So it does where a thread writes.
             self.remove();
             self.failed = Some(error);
         }

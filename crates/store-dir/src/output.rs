@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::mem;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use rustix::fs::{AtFlags, OFlags, StatxFlags, fcntl_getfl, fcntl_setfl, statx};
@@ -14,14 +14,14 @@ use rustix::fs::{AtFlags, OFlags, StatxFlags, fcntl_getfl, fcntl_setfl, statx};
 /// hand (one write of a whole pack cost more than sealing it, measured).
 pub const WRITE: usize = 64 * 1024;
 /// Bytes written at a time past the cache: so many that each costs little and the disk has enough to do.
-const BLOCK: usize = 4 << 20;
+const BLOCK: usize = 2 << 20;
 /// Blocks of a file: one is filled, one is written, one waits.
 const BLOCKS: usize = 3;
-/// What file systems ask of the place of such bytes, in memory and in the file, at most.
+/// Bytes past the cache begin at multiples of this, in memory and in the file: a page. What asks for more is written
+/// through the cache.
 const ALIGN: usize = 4096;
 
-/// Bytes whose place in memory suits every file system.
-#[derive(Debug)]
+/// Bytes that begin where such writes may.
 pub struct Block {
     bytes: Vec<u8>,
     at: usize,
@@ -49,11 +49,24 @@ impl Block {
 }
 
 /// Blocks that no file needs now.
-pub type Blocks = Arc<Mutex<Vec<Block>>>;
+#[derive(Clone, Default)]
+pub struct Blocks(Arc<Mutex<Vec<Block>>>);
 
-fn take(blocks: &Blocks) -> Block {
-    let block = blocks.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    block.map_or_else(Block::new, |block| Block { len: 0, ..block })
+impl Blocks {
+    fn list(&self) -> MutexGuard<'_, Vec<Block>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Block {
+        let block = self.list().pop();
+        block.map_or_else(Block::new, |block| Block { len: 0, ..block })
+    }
+}
+
+impl std::fmt::Debug for Blocks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Blocks({})", self.list().len())
+    }
 }
 
 /// A file that is being written.
@@ -76,7 +89,7 @@ impl Output {
     /// The next bytes. They are in the file when it is finished.
     pub fn write(&mut self, piece: &[u8]) -> io::Result<()> {
         match self {
-            Self::Through(file) => piece.chunks(WRITE).try_for_each(|some| file.write_all(some)),
+            Self::Through(file) => write_through(file, piece),
             Self::Past(past) => past.write(piece),
         }
     }
@@ -88,6 +101,10 @@ impl Output {
             Self::Past(past) => past.finish(),
         }
     }
+}
+
+fn write_through(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    bytes.chunks(WRITE).try_for_each(|some| file.write_all(some))
 }
 
 /// A file that is written past the page cache, by a thread of its own: such a write waits for the disk.
@@ -108,25 +125,33 @@ struct Writer {
 }
 
 impl Writer {
-    fn begin(file: File) -> Self {
+    fn begin(file: File) -> io::Result<Self> {
         let (full, to_write) = sync_channel(BLOCKS);
         let (written, empty) = channel();
-        let thread = thread::spawn(move || write_blocks(file, &to_write, &written));
-        Self { full, empty, thread, blocks: 0 }
+        let write = move || {
+            let done = write_blocks(&file, &to_write, &written);
+            if done.is_err() {
+                // A full disk has room for others from now on, not only when somebody asks.
+                let _ = file.set_len(0);
+            }
+            done.map(|()| file)
+        };
+        let thread = thread::Builder::new().name("writer".into()).spawn(write)?;
+        Ok(Self { full, empty, thread, blocks: 0 })
     }
 
     /// What became of the file.
     fn end(self, blocks: &Blocks) -> io::Result<File> {
         drop(self.full);
         let ended = self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the writing thread panicked")));
-        blocks.lock().unwrap_or_else(PoisonError::into_inner).extend(self.empty.try_iter());
+        blocks.list().extend(self.empty.try_iter());
         ended
     }
 }
 
 impl Past {
     fn new(file: File, blocks: &Blocks) -> Self {
-        Self { file: Some(file), blocks: Arc::clone(blocks), block: take(blocks), writer: None }
+        Self { file: Some(file), blocks: blocks.clone(), block: blocks.take(), writer: None }
     }
 
     fn write(&mut self, mut piece: &[u8]) -> io::Result<()> {
@@ -142,14 +167,14 @@ impl Past {
     /// Gives a full block to the thread, and takes an empty one.
     fn hand_over(&mut self) -> io::Result<()> {
         if let Some(file) = self.file.take() {
-            self.writer = Some(Writer::begin(file));
+            self.writer = Some(Writer::begin(file)?);
         }
         // It ended with an error, which was told.
         let Some(writer) = &mut self.writer else { return Err(io::ErrorKind::BrokenPipe.into()) };
         let empty = match writer.blocks + 1 < BLOCKS {
             true => {
                 writer.blocks += 1;
-                Some(take(&self.blocks))
+                Some(self.blocks.take())
             }
             false => writer.empty.recv().ok().map(|block| Block { len: 0, ..block }),
         };
@@ -179,7 +204,7 @@ impl Past {
             // Too little for a thread.
             None => {
                 let mut file = self.end()?;
-                file.write_all(block.bytes())?;
+                write_through(&mut file, block.bytes())?;
                 self.block = block;
                 Ok(file)
             }
@@ -193,29 +218,29 @@ impl Drop for Past {
         let _ = self.end();
         let block = mem::replace(&mut self.block, Block { bytes: Vec::new(), at: 0, len: 0 });
         if !block.bytes.is_empty() {
-            self.blocks.lock().unwrap_or_else(PoisonError::into_inner).push(block);
+            self.blocks.list().push(block);
         }
     }
 }
 
 /// Writes blocks until no more come. Only the last one may be shorter than others.
-fn write_blocks(mut file: File, blocks: &Receiver<Block>, written: &Sender<Block>) -> io::Result<File> {
-    let mut direct = set_direct(&file, true).is_ok();
+fn write_blocks(mut file: &File, blocks: &Receiver<Block>, written: &Sender<Block>) -> io::Result<()> {
+    let mut direct = set_direct(file, true).is_ok();
     for block in blocks {
         let mut rest = block.bytes();
         while !rest.is_empty() {
             let whole = rest.len() / ALIGN * ALIGN;
             if direct && whole == 0 {
-                set_direct(&file, false)?;
+                set_direct(file, false)?;
                 direct = false;
             }
-            match file.write(if direct { &rest[..whole] } else { rest }) {
+            match file.write(&rest[..if direct { whole } else { rest.len().min(WRITE) }]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => rest = &rest[n..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // It does not take what it said that it would, or stopped in the middle of a block.
                 Err(error) if direct && error.kind() == io::ErrorKind::InvalidInput => {
-                    set_direct(&file, false)?;
+                    set_direct(file, false)?;
                     direct = false;
                 }
                 Err(error) => return Err(error),
@@ -224,7 +249,7 @@ fn write_blocks(mut file: File, blocks: &Receiver<Block>, written: &Sender<Block
         // Nobody may need it any more.
         let _ = written.send(block);
     }
-    Ok(file)
+    Ok(())
 }
 
 fn set_direct(file: &File, direct: bool) -> io::Result<()> {
@@ -269,7 +294,25 @@ mod tests {
                 }
             }
         }
-        assert!(blocks.lock().unwrap().len() <= BLOCKS, "they go round");
+        assert_eq!(blocks.list().len(), BLOCKS, "they go round");
+    }
+
+    #[test]
+    fn what_is_large_goes_past_the_cache_where_the_file_system_takes_that() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocks = Blocks::default();
+        let new = |name: &str, len| Output::new(File::create_new(folder.path().join(name)).unwrap(), len, &blocks);
+        let takes = takes_direct(&File::create_new(folder.path().join("asked")).unwrap());
+        for (name, len) in [("unknown", None), ("large", Some(BLOCK))] {
+            let mut output = new(name, len);
+            assert_eq!(matches!(output, Output::Past(_)), takes);
+            output.write(&vec![1; 2 * BLOCK]).unwrap();
+            // As the last block left it.
+            let flags = fcntl_getfl(output.finish().unwrap()).unwrap();
+            assert_eq!(flags.contains(OFlags::DIRECT), takes);
+        }
+        assert!(matches!(new("small", Some(BLOCK - 1)), Output::Through(_)));
+        assert!(!takes_direct(&File::open("/proc/self/status").unwrap()));
     }
 
     #[test]
@@ -288,8 +331,10 @@ mod tests {
         let told: Vec<bool> = (0..9).map(|_| given_up.write(&vec![1; BLOCK]).is_err()).collect();
         assert!(told[8] && told.is_sorted(), "once it failed it goes on failing: {told:?}");
         drop(given_up);
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, blocks) = (tempfile::tempdir().unwrap(), Blocks::default());
         let mut given_up = output(File::create_new(folder.path().join("a")).unwrap(), true, &blocks);
         given_up.write(&vec![1; 2 * BLOCK + 1]).unwrap();
+        drop(given_up);
+        assert_eq!(blocks.list().len(), BLOCKS, "its thread has ended");
     }
 }

@@ -115,3 +115,49 @@ fn what_goes_wrong_with_pieces_is_told_in_the_end_and_leaves_nothing_behind() {
     // A store that keeps parity wants whole objects.
     assert!(DirStore::create(&root).unwrap().with_parity(10).incoming().is_none());
 }
+
+/// In a process of its own, whose files may not become larger than 3 MB: a write ends in the middle of a block, the next
+/// one is refused.
+#[test]
+fn packs_that_outgrow_what_the_system_allows_are_told_and_leave_nothing_behind() {
+    const LIMITED: &str = "DARKSLIDE_TEST_LIMITED";
+    if std::env::var_os(LIMITED).is_none() {
+        let exe = std::env::current_exe().unwrap();
+        let run = "trap '' XFSZ; ulimit -f 5860; exec \"$0\" --exact \"$1\" --nocapture";
+        let this = "tests::packs_that_outgrow_what_the_system_allows_are_told_and_leave_nothing_behind";
+        let ran = std::process::Command::new("sh").arg("-c").arg(run).arg(exe).arg(this).env(LIMITED, "1").output();
+        let ran = ran.unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let store = DirStore::create(folder.path()).unwrap();
+    let left = || fs::read_dir(folder.path().join(TMP)).unwrap().count();
+    let name = ObjectName::new("packs/ab/x").unwrap();
+    for megabytes in [4, 5, 9, 30] {
+        let mut incoming = store.incoming().unwrap();
+        (0..megabytes).for_each(|_| incoming.write(&[1; 1 << 20]));
+        assert!(matches!(incoming.finish(&name, &facts(b"")), Err(StoreError::Io { .. })), "{megabytes}");
+        let bytes = vec![1; megabytes << 20];
+        assert!(matches!(store.put(&name, &bytes, &facts(&bytes)), Err(StoreError::Io { .. })), "{megabytes}");
+        assert_eq!(left(), 0);
+    }
+    // It has no room any more as soon as the thread saw it, though nobody asked.
+    let mut incoming = store.incoming().unwrap();
+    (0..9).for_each(|_| incoming.write(&[1; 1 << 20]));
+    let size =
+        || fs::read_dir(folder.path().join(TMP)).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum::<u64>();
+    let waited = (0..500).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        size() == 0
+    });
+    assert!(waited);
+    drop(incoming);
+    let small = vec![1; 2_900_000];
+    store.put(&name, &small, &facts(&small)).unwrap();
+    let mut incoming = store.incoming().unwrap();
+    incoming.write(&small);
+    incoming.finish(&ObjectName::new("packs/ab/y").unwrap(), &facts(b"")).unwrap();
+    assert_eq!(store.read(&name, None).unwrap().bytes(&name).unwrap(), small);
+}

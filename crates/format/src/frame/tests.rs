@@ -224,6 +224,8 @@ fn pixels_are_coded_without_a_search_and_what_repeats_is_searched() {
         let mut rows = pixels[..width].repeat((5 << 20) / width);
         rows.iter_mut().step_by(97).zip(&pixels).for_each(|(byte, other)| *byte ^= other);
         assert_eq!(choose("tif", &rows), Packing::Fast, "{width}");
+        // After a preview, which is noise.
+        assert_eq!(choose("nef", &[noise(300_000), rows].concat()), Packing::Fast, "{width}");
     }
     let text = b"text that repeats ".repeat(300_000);
     assert_eq!((choose("nef", &text), choose("xmp", &text)), (Packing::Fast, Packing::Dense));
