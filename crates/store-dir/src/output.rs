@@ -94,6 +94,12 @@ impl Output {
         }
     }
 
+    /// True if it has a thread, which does nothing any more.
+    #[cfg(test)]
+    pub fn has_ended(&self) -> bool {
+        matches!(self, Self::Past(Past { writer: Some(writer), .. }) if writer.thread.is_finished())
+    }
+
     /// Those were all; the file, which is not synced.
     pub fn finish(self) -> io::Result<File> {
         match self {

@@ -53,7 +53,6 @@ fn leftovers_are_not_listed_and_swept_after_a_day() {
 
 #[test]
 fn a_full_disk_is_said_and_leaves_nothing_behind() {
-    // A file size limit stands in for a full disk: both end a write early.
     let error = DirStore::at(Path::new("/")).error(
         "writing",
         &ObjectName::new("x").unwrap(),
@@ -143,17 +142,18 @@ fn packs_that_outgrow_what_the_system_allows_are_told_and_leave_nothing_behind()
         assert!(matches!(store.put(&name, &bytes, &facts(&bytes)), Err(StoreError::Io { .. })), "{megabytes}");
         assert_eq!(left(), 0);
     }
-    // It has no room any more as soon as the thread saw it, though nobody asked.
-    let mut incoming = store.incoming().unwrap();
-    (0..9).for_each(|_| incoming.write(&[1; 1 << 20]));
-    let size =
-        || fs::read_dir(folder.path().join(TMP)).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum::<u64>();
-    let waited = (0..500).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        size() == 0
-    });
-    assert!(waited);
-    drop(incoming);
+    // Its room is given back as soon as the thread saw it, though nobody asked.
+    let path = folder.path().join("alone");
+    let mut output = Output::new(open_new(&path).unwrap(), None, &Blocks::default());
+    if matches!(output, Output::Past(_)) {
+        output.write(&vec![1; 4 << 20]).unwrap();
+        let ended = (0..10_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            output.has_ended()
+        });
+        assert!(ended);
+        assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+    }
     let small = vec![1; 2_900_000];
     store.put(&name, &small, &facts(&small)).unwrap();
     let mut incoming = store.incoming().unwrap();
