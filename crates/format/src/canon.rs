@@ -74,7 +74,9 @@ pub(crate) fn optional<T: Serialize>(out: &mut Vec<u8>, name: &str, value: &Opti
 
 /// Parses; `what` names the document in errors.
 pub fn from_bytes<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, FormatError> {
-    serde_json::from_slice(bytes).map_err(|e| FormatError::malformed(what, e))
+    // Looked at as a whole, which goes faster than text by text.
+    let text = std::str::from_utf8(bytes).map_err(|e| FormatError::malformed(what, e))?;
+    serde_json::from_str(text).map_err(|e| FormatError::malformed(what, e))
 }
 
 /// The keys that every document carries, read before anything else of it.
@@ -124,8 +126,7 @@ impl Serialize for B64 {
 
 impl<'de> Deserialize<'de> for B64 {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'_, str>::deserialize(d)?;
-        decode(&text).map(B64).ok_or_else(|| serde::de::Error::custom("broken base64"))
+        darkslide_words::parsed(d, |text| decode(text).map(B64).ok_or("broken base64"))
     }
 }
 

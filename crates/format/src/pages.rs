@@ -227,15 +227,17 @@ type OnPage<'e, S> = dyn FnMut(&mut S, Page) -> Result<(), <S as PageSource>::Er
 
 /// Calls `each` for every entry of a folder, in order.
 pub fn for_each_entry<S: PageSource>(source: &mut S, top: ChunkId, each: &mut OnEntry<'_, S>) -> Result<(), S::Error> {
-    let mut last: Option<Vec<u8>> = None;
+    // No name is empty.
+    let mut last = Vec::new();
     walk(source, top, Family::Dir, 0, &mut |source, page: Page| {
         for entry in page.entries {
-            if last.as_deref().is_some_and(|l| l >= entry.name.as_bytes()) {
+            if last.as_slice() >= entry.name.as_bytes() {
                 return Err(
                     FormatError::malformed("a folder", format!("`{}` is out of order or twice", entry.name)).into()
                 );
             }
-            last = Some(entry.name.as_bytes().to_vec());
+            last.clear();
+            last.extend_from_slice(entry.name.as_bytes());
             each(source, entry)?;
         }
         Ok(())
@@ -342,13 +344,14 @@ impl<S: PageSource> Below<'_, '_, S> {
         FormatError::limit("a path", path.as_bytes().len() as u64, PATH_MAX as u64)?;
         // What `each` itself fails with ends the walk; what reading fails with need not.
         let mut fatal = None;
+        let mut full = Name::default();
         let read = for_each_entry(source, top, &mut |source, entry| {
             if *self.stopped || fatal.is_some() {
                 return Ok(());
             }
-            let path = path.join(&entry.name);
-            let step = (self.each)(source, &path, &entry).and_then(|descend| match (entry.kind, entry.tree, descend) {
-                (EntryKind::Dir, Some(tree), Descend::Into) => self.folder(source, tree, &path, depth + 1),
+            path.join_into(&entry.name, &mut full);
+            let step = (self.each)(source, &full, &entry).and_then(|descend| match (entry.kind, entry.tree, descend) {
+                (EntryKind::Dir, Some(tree), Descend::Into) => self.folder(source, tree, &full, depth + 1),
                 _ => Ok(()),
             });
             fatal = step.err();

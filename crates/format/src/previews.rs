@@ -29,9 +29,10 @@ impl Serialize for Int {
 
 impl<'de> Deserialize<'de> for Int {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'_, str>::deserialize(d)?;
-        let number = text.parse::<i64>().ok().filter(|n| n.to_string() == text);
-        number.map(Int).ok_or_else(|| serde::de::Error::custom("a decimal number in a string is wanted"))
+        darkslide_words::parsed(d, |text| {
+            let number = text.parse::<i64>().ok().filter(|n| n.to_string() == text);
+            number.map(Int).ok_or("a decimal number in a string is wanted")
+        })
     }
 }
 

@@ -1,9 +1,10 @@
 //! Entries: what a snapshot knows of one name.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use darkslide_words::{Bytes, ChunkId, ContentHash, Name, Time};
-use serde::{Deserialize, Serialize};
+use darkslide_words::{Bytes, ChunkId, ContentHash, Name, Time, parsed};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::FormatError;
 use crate::canon::{self, B64};
@@ -83,7 +84,7 @@ pub struct Entry {
     /// Group id.
     pub gid: u32,
     /// Group name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "account")]
     pub group: Option<Arc<str>>,
     /// A file's content hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,11 +118,22 @@ pub struct Entry {
     /// User id.
     pub uid: u32,
     /// User name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "account")]
     pub user: Option<Arc<str>>,
     /// Extended attributes, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub xattrs: Vec<Xattr>,
+}
+
+/// The name of a user or group, without memory for a text that is then copied.
+fn account<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Arc<str>>, D::Error> {
+    struct Account(Arc<str>);
+    impl<'de> Deserialize<'de> for Account {
+        fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+            parsed(d, |text| Ok::<_, Infallible>(Self(text.into())))
+        }
+    }
+    Ok(Option::<Account>::deserialize(d)?.map(|account| account.0))
 }
 
 impl Entry {

@@ -92,8 +92,7 @@ macro_rules! id {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'_, str>::deserialize(d)?;
-                text.parse().map_err(serde::de::Error::custom)
+                crate::text::parsed(d, str::parse)
             }
         }
     };

@@ -10,6 +10,7 @@ mod money;
 mod name;
 mod rng;
 mod size;
+mod text;
 mod time;
 
 pub use class::{Readable, RetrievalPolicy, StorageClass, Tier};
@@ -18,4 +19,5 @@ pub use money::Money;
 pub use name::{BadName, Name, ObjectName};
 pub use rng::{OsRng, Rng, SeededRng};
 pub use size::{Bytes, Count, Span, Temperature};
+pub use text::parsed;
 pub use time::{BadTime, Clock, FixedClock, SystemClock, Time};

@@ -121,18 +121,31 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(Form)
+    }
+}
+
+/// A text, or an object with base64.
+struct Form;
+
+impl<'de> serde::de::Visitor<'de> for Form {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Name, E> {
+        Ok(Name::from(text))
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Name, A::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Text(String),
-            Bytes { b64: String },
+        struct Encoded {
+            b64: String,
         }
-        match Form::deserialize(d)? {
-            Form::Text(text) => Ok(Name(text.into_bytes())),
-            Form::Bytes { b64 } => {
-                base64::decode(&b64).map(Name).ok_or_else(|| serde::de::Error::custom("a name's base64 is broken"))
-            }
-        }
+        let Encoded { b64 } = Encoded::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+        base64::decode(&b64).map(Name).ok_or_else(|| serde::de::Error::custom("a name's base64 is broken"))
     }
 }
 
@@ -214,7 +227,7 @@ impl fmt::Display for ObjectName {
 
 impl<'de> Deserialize<'de> for ObjectName {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        ObjectName::new(String::deserialize(d)?).map_err(serde::de::Error::custom)
+        crate::text::parsed(d, |text| ObjectName::new(text))
     }
 }
 

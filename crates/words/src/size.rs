@@ -41,12 +41,13 @@ macro_rules! number {
         }
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'_, str>::deserialize(d)?;
-                let canonical = text == "0" || text.bytes().next().is_some_and(|b| (b'1'..=b'9').contains(&b));
-                match text.parse() {
-                    Ok(n) if canonical => Ok(Self(n)),
-                    _ => Err(serde::de::Error::custom("a decimal number in a string is wanted")),
-                }
+                crate::text::parsed(d, |text| {
+                    let canonical = text == "0" || text.bytes().next().is_some_and(|b| (b'1'..=b'9').contains(&b));
+                    match text.parse() {
+                        Ok(n) if canonical => Ok(Self(n)),
+                        _ => Err("a decimal number in a string is wanted"),
+                    }
+                })
             }
         }
     };

@@ -131,13 +131,14 @@ impl Serialize for Time {
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'_, str>::deserialize(d)?;
-        let digits = text.strip_prefix('-').unwrap_or(&text);
-        let canonical = text == "0" || digits.bytes().next().is_some_and(|b| (b'1'..=b'9').contains(&b));
-        match text.parse() {
-            Ok(n) if canonical => Ok(Self(n)),
-            _ => Err(serde::de::Error::custom("nanoseconds in a string are wanted")),
-        }
+        crate::text::parsed(d, |text| {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            let canonical = text == "0" || digits.bytes().next().is_some_and(|b| (b'1'..=b'9').contains(&b));
+            match text.parse() {
+                Ok(n) if canonical => Ok(Self(n)),
+                _ => Err("nanoseconds in a string are wanted"),
+            }
+        })
     }
 }
 
