@@ -91,12 +91,18 @@ impl Default for Many {
 }
 
 impl Many {
+    /// Content hash of each input.
+    pub fn hashes(&mut self, inputs: &[&[u8]]) -> Vec<ContentHash> {
+        let mut hashes = vec![ContentHash::new([0; 32]); inputs.len()];
+        self.each(inputs, None, |n, hash| hashes[n] = ContentHash::new(hash));
+        hashes
+    }
+
     /// Content hash and chunk id of each input.
     pub fn ids(&mut self, key: &IdKey, inputs: &[&[u8]]) -> Vec<(ContentHash, ChunkId)> {
-        let mut ids = vec![(ContentHash::new([0; 32]), ChunkId::new([0; 32])); inputs.len()];
-        self.each(inputs, None, |n, hash| ids[n].0 = ContentHash::new(hash));
-        self.each(inputs, Some(key.secret()), |n, hash| ids[n].1 = ChunkId::new(hash));
-        ids
+        let mut ids = vec![ChunkId::new([0; 32]); inputs.len()];
+        self.each(inputs, Some(key.secret()), |n, hash| ids[n] = ChunkId::new(hash));
+        self.hashes(inputs).into_iter().zip(ids).collect()
     }
 
     /// Hands the hash of each input to `give`, in no special order.

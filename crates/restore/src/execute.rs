@@ -15,6 +15,7 @@ use darkslide_words::{Bytes, ContentHash, Count, Name, ObjectName};
 
 use crate::files::{self, FileError, FileWriter, Outcome, Vacancy};
 use crate::plan::{Existing, RestorePlan, frames_of};
+use crate::small::Ahead;
 use crate::{ChunkError, ChunkReader, Observer, Opened, Pages, Progress, RestoreError, meta};
 
 /// Files handed to a thread at once: neighbours, which mostly lie in one pack.
@@ -134,6 +135,8 @@ pub fn restore(
     let target = |source| RestoreError::Target { path: plan.to.clone(), source };
     fs::create_dir_all(&plan.to).map_err(target)?;
     files::folder(&plan.to).map_err(target)?;
+    // It may be given as a link with a slash behind it, which is a folder; below it no link is followed.
+    let to = fs::canonicalize(&plan.to).map_err(target)?;
     let open = || -> Result<ChunkReader, RestoreError> {
         let catalog = Catalog::open(catalog).map_err(ChunkError::from)?;
         Ok(ChunkReader::new(catalog, stores.to_vec(), keys.clone())?.knowing(plan.places.clone()))
@@ -160,6 +163,7 @@ pub fn restore(
         drop(take);
         let mut walk = Walk {
             plan,
+            to: &to,
             send: Some(send),
             batch: Vec::new(),
             batch_bytes: 0,
@@ -185,7 +189,7 @@ pub fn restore(
     sync(&plan.to);
     let mut packs = std::mem::take(&mut *lock(&shared.packs));
     let mut done = std::mem::take(&mut *lock(&shared.done));
-    for writer in &writers {
+    for writer in &mut writers {
         packs.extend(writer.reader().touched());
         done.bytes_read += writer.reader().bytes_read();
     }
@@ -203,40 +207,60 @@ fn sync(path: &Path) {
 }
 
 fn work(writer: &mut FileWriter, batches: &Mutex<Receiver<Batch>>, shared: &Shared<'_>, existing: Existing) {
+    let mut ahead = Ahead::default();
     loop {
         let batch = lock(batches).recv();
         let Ok(batch) = batch else { return };
         writer.reader().catalog().hold();
-        work_on(writer, batch, shared, existing);
+        work_on(writer, &mut ahead, &batch, shared, existing);
         writer.reader().catalog().release();
     }
 }
 
-fn work_on(writer: &mut FileWriter, batch: Batch, shared: &Shared<'_>, existing: Existing) {
-    for task in batch {
+fn work_on(writer: &mut FileWriter, ahead: &mut Ahead, batch: &[Task], shared: &Shared<'_>, existing: Existing) {
+    let mut left = batch;
+    while !left.is_empty() {
         if shared.stopped() {
             return;
         }
-        let result = writer.restore(&task.entry, &task.target, existing, task.vacancy);
-        if let Err(error) = &result
-            && let Some(fatal) = files::fatal(error, &task.target)
-        {
-            lock(&shared.fatal).get_or_insert(fatal);
-            return;
+        // What may be there already is not read before that is known.
+        let next = left.iter().take_while(|task| task.vacancy == Vacancy::Free).map(|task| &task.entry);
+        let read = ahead.read(writer.reader(), next);
+        let (some, others) = left.split_at(read.max(1));
+        for (n, task) in some.iter().enumerate() {
+            if shared.stopped() {
+                return;
+            }
+            let result = match ahead.take(n).transpose() {
+                Ok(content) => writer.restore(&task.entry, &task.target, existing, task.vacancy, content),
+                Err(error) => Err(error.into()),
+            };
+            done_with(task, result, shared);
         }
-        if result.is_ok()
-            && task.entry.link.is_some()
-            && let Some(done) = lock(&shared.linked).get_mut(&task.target)
-        {
-            *done = true;
-        }
-        shared.settled(&task.path, &task.entry, result);
+        left = others;
     }
+}
+
+fn done_with(task: &Task, result: Result<Outcome, FileError>, shared: &Shared<'_>) {
+    if let Err(error) = &result
+        && let Some(fatal) = files::fatal(error, &task.target)
+    {
+        lock(&shared.fatal).get_or_insert(fatal);
+        return;
+    }
+    if result.is_ok()
+        && task.entry.link.is_some()
+        && let Some(done) = lock(&shared.linked).get_mut(&task.target)
+    {
+        *done = true;
+    }
+    shared.settled(&task.path, &task.entry, result);
 }
 
 /// The walking thread.
 struct Walk<'w> {
     plan: &'w RestorePlan,
+    to: &'w Path,
     send: Option<SyncSender<Batch>>,
     batch: Batch,
     batch_bytes: u64,
@@ -291,7 +315,7 @@ impl Walk<'_> {
             }
         }
         let relative = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path.as_bytes());
-        let target = self.plan.to.join(relative);
+        let target = self.to.join(relative);
         match entry.kind {
             EntryKind::Dir => return Ok(self.dir(path, entry, target)),
             EntryKind::Symlink => {
@@ -300,7 +324,7 @@ impl Walk<'_> {
             }
             EntryKind::File => {
                 let above = path.as_bytes().iter().rposition(|b| *b == b'/').unwrap_or(0);
-                // Moving a file to its name tells whether that is taken only where nothing may be replaced.
+                // Giving a file its name tells whether that is taken only where nothing may be replaced.
                 let free = self.plan.existing == Existing::Keep && self.made.contains(&path.as_bytes()[..above]);
                 let vacancy = if free { Vacancy::Free } else { Vacancy::Unknown };
                 self.file(Task { path: path.clone(), entry: entry.clone(), target, vacancy });
@@ -369,11 +393,11 @@ fn link_up(later: &[(Task, PathBuf)], writer: &mut FileWriter, shared: &Shared<'
         // Only what this run restored or found good: another file may have the name.
         let good = lock(&shared.linked).get(first).copied().unwrap_or(false);
         let result = match good.then(|| fs::hard_link(first, &task.target)) {
-            None => writer.restore(&task.entry, &task.target, existing, Vacancy::Unknown),
+            None => writer.restore(&task.entry, &task.target, existing, Vacancy::Unknown, None),
             Some(Ok(())) => Ok(Outcome::Written),
             Some(Err(_)) if same(first, &task.target) => Ok(Outcome::Present),
             // No links here, or the first name failed: a file of its own.
-            Some(Err(_)) => writer.restore(&task.entry, &task.target, existing, Vacancy::Unknown),
+            Some(Err(_)) => writer.restore(&task.entry, &task.target, existing, Vacancy::Unknown, None),
         };
         shared.settled(&task.path, &task.entry, result);
     }
@@ -382,7 +406,7 @@ fn link_up(later: &[(Task, PathBuf)], writer: &mut FileWriter, shared: &Shared<'
 /// Times and modes of folders, innermost first, after their content is there.
 fn finish_dirs(dirs: &[(Name, Entry, PathBuf)], shared: &Shared<'_>) {
     for (path, entry, target) in dirs.iter().rev() {
-        let applied = File::open(target).and_then(|folder| meta::apply(&folder, target, entry));
+        let applied = File::open(target).and_then(|folder| meta::apply(&folder, entry));
         if let Err(error) = applied {
             shared.casualty(path, format!("its times and modes: {error}"));
         }

@@ -1,22 +1,17 @@
-//! One file: written under a temporary name, verified, renamed.
+//! One file: written without its name, verified, named.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use darkslide_format::pages::chunks_of;
 use darkslide_format::tree::Entry;
 use darkslide_words::{Bytes, ChunkId, ContentHash};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::CWD;
 
 use crate::plan::{Existing, kind_of};
+use crate::temporary::{self, Maker, PARTIAL, PlaceError};
 use crate::{ChunkError, ChunkReader, RestoreError, meta};
-
-/// How the temporary names begin; what a killed restore leaves is swept by the
-/// next one into the same folder.
-pub const PARTIAL: &str = ".darkslide-partial-";
 
 /// Bytes written at a time; larger writes make the kernel fetch large pages, which
 /// costs more than the copying.
@@ -37,7 +32,7 @@ pub enum Vacancy {
     /// That is looked at first.
     Unknown,
     /// The folder was made a moment ago and nothing may be replaced, so a look would most
-    /// likely be for nothing; if it is taken after all, moving the file there tells.
+    /// likely be for nothing; if it is taken after all, giving it to the file tells.
     Free,
 }
 
@@ -53,6 +48,9 @@ pub enum FileError {
     /// A chunk cannot be had.
     #[error(transparent)]
     Chunk(#[from] ChunkError),
+    /// It is whole and could not be given its name.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// The system said no.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -61,7 +59,8 @@ pub enum FileError {
 impl FileError {
     /// True if every other file will fail in the same way.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Io(e) if matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+        let (Self::Io(error) | Self::Place(PlaceError::Io(error))) = self else { return false };
+        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 }
 
@@ -69,65 +68,75 @@ impl FileError {
 pub struct FileWriter {
     reader: ChunkReader,
     buffer: Vec<u8>,
-}
-
-static SERIAL: AtomicU64 = AtomicU64::new(0);
-
-fn partial(target: &Path) -> PathBuf {
-    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    target.with_file_name(format!("{PARTIAL}{}-{serial}", std::process::id()))
+    maker: Maker,
 }
 
 impl FileWriter {
     /// Reads through `reader`.
     pub fn new(reader: ChunkReader) -> Self {
-        Self { reader, buffer: Vec::new() }
+        Self { reader, buffer: Vec::new(), maker: Maker::default() }
     }
 
-    /// What was read.
-    pub fn reader(&self) -> &ChunkReader {
-        &self.reader
+    /// What reads.
+    pub fn reader(&mut self) -> &mut ChunkReader {
+        &mut self.reader
     }
 
-    /// Restores a file to `target`.
+    /// Restores a file to `target`. `content` is all of it, verified, if that was read before.
     pub fn restore(
         &mut self,
         entry: &Entry,
         target: &Path,
         existing: Existing,
         vacancy: Vacancy,
+        content: Option<&[u8]>,
     ) -> Result<Outcome, FileError> {
         if vacancy == Vacancy::Unknown
             && let Some(outcome) = there_already(entry, target, existing)?
         {
             return Ok(outcome);
         }
-        let temporary = partial(target);
-        let written = self.write(entry, &temporary).and_then(|()| Ok(place(&temporary, target, existing)?));
-        if written.is_err() {
-            let _ = fs::remove_file(&temporary);
-        }
-        match written {
-            Err(FileError::Io(e)) if e.kind() == io::ErrorKind::AlreadyExists && vacancy == Vacancy::Free => {
-                self.restore(entry, target, existing, Vacancy::Unknown)
+        match self.write(entry, target, existing, content) {
+            Err(FileError::Place(PlaceError::Nameless)) => self.restore(entry, target, existing, vacancy, content),
+            Err(FileError::Place(PlaceError::Io(e)))
+                if e.kind() == io::ErrorKind::AlreadyExists && vacancy == Vacancy::Free =>
+            {
+                self.restore(entry, target, existing, Vacancy::Unknown, content)
             }
             other => other.map(|()| Outcome::Written),
         }
     }
 
-    fn write(&mut self, entry: &Entry, temporary: &Path) -> Result<(), FileError> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-        let chunks = list(&mut self.reader, entry)?;
-        if self.fill(&mut file, entry, &chunks, Checked::Whole)? != entry.hash {
-            // Some chunk is not what its id says: look at each, and at other places.
-            file.set_len(0)?;
-            file.seek(SeekFrom::Start(0))?;
-            if self.fill(&mut file, entry, &chunks, Checked::Each)? != entry.hash {
-                return Err(FileError::Wrong);
-            }
+    fn write(
+        &mut self,
+        entry: &Entry,
+        target: &Path,
+        existing: Existing,
+        content: Option<&[u8]>,
+    ) -> Result<(), FileError> {
+        let mut temporary = self.maker.make(entry, target, existing)?;
+        let file = &mut temporary.file;
+        match content {
+            Some(content) => file.write_all(content)?,
+            None => self.read(file, entry)?,
         }
-        meta::apply(&file, temporary, entry)?;
-        Ok(())
+        meta::apply(file, entry)?;
+        Ok(self.maker.place(temporary, target, existing)?)
+    }
+
+    /// From the packs into the file, and verified.
+    fn read(&mut self, file: &mut File, entry: &Entry) -> Result<(), FileError> {
+        let chunks = list(&mut self.reader, entry)?;
+        if self.fill(file, entry, &chunks, Checked::Whole)? == entry.hash {
+            return Ok(());
+        }
+        // Some chunk is not what its id says: look at each, and at other places.
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+        match self.fill(file, entry, &chunks, Checked::Each)? == entry.hash {
+            true => Ok(()),
+            false => Err(FileError::Wrong),
+        }
     }
 
     /// Writes the chunks, leaving holes; the hash of what they are.
@@ -164,7 +173,7 @@ fn there_already(entry: &Entry, target: &Path, existing: Existing) -> Result<Opt
         Err(e) => Err(e.into()),
         Ok(found) if found.is_file() && found.len() == entry.bytes().0 && Some(hash_of(target)?) == entry.hash => {
             if existing == Existing::Replace {
-                meta::apply(&File::open(target)?, target, entry)?;
+                meta::apply(&File::open(target)?, entry)?;
             }
             Ok(Some(Outcome::Present))
         }
@@ -226,19 +235,6 @@ fn write_at(file: &mut File, bytes: &[u8], at: u64) -> io::Result<()> {
     bytes.chunks(WRITE).try_for_each(|piece| file.write_all(piece))
 }
 
-fn place(temporary: &Path, target: &Path, existing: Existing) -> io::Result<()> {
-    if existing == Existing::Replace {
-        return fs::rename(temporary, target);
-    }
-    match renameat_with(CWD, temporary, CWD, target, RenameFlags::NOREPLACE) {
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
-            fs::hard_link(temporary, target)?;
-            fs::remove_file(temporary)
-        }
-        other => Ok(other?),
-    }
-}
-
 /// The hash of a file that is there.
 fn hash_of(path: &Path) -> io::Result<ContentHash> {
     let mut file = File::open(path)?;
@@ -261,9 +257,10 @@ pub fn symlink(entry: &Entry, target: &Path, existing: Existing) -> Result<Outco
         Ok(found) if existing == Existing::Keep || found.is_dir() => return Err(FileError::Exists),
         _ => {}
     }
-    let temporary = partial(target);
+    let temporary = target.with_file_name(temporary::name());
     std::os::unix::fs::symlink(wanted, &temporary)?;
-    let placed = meta::apply_link(&temporary, entry).and_then(|()| place(&temporary, target, existing));
+    let place = || temporary::rename(CWD, temporary.as_os_str(), target.as_os_str(), existing);
+    let placed = meta::apply_link(&temporary, entry).and_then(|()| place());
     if placed.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -319,12 +316,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let catalog = Catalog::create(&dir.path().join("catalog")).unwrap();
         let keys = Opened { identities: Default::default(), id_key: IdKey::new([1; 32]) };
-        let mut writer = FileWriter::new(ChunkReader::new(catalog, Vec::new(), keys).unwrap());
+        let reader = ChunkReader::new(catalog, Vec::new(), keys).unwrap();
+        let mut writer = FileWriter::new(reader);
         let (folder, entry) = (dir.path().join("made"), empty_file());
         assert_eq!(super::folder(&folder).unwrap(), Vacancy::Free);
         assert_eq!(super::folder(&folder).unwrap(), Vacancy::Unknown);
         let target = folder.join("a");
-        let mut restore = |existing| writer.restore(&entry, &target, existing, Vacancy::Free);
+        let mut restore = |existing| writer.restore(&entry, &target, existing, Vacancy::Free, None);
         assert_eq!(restore(Existing::Keep).unwrap(), Outcome::Written);
         // The same name again, as a file system without cases makes of two.
         assert_eq!(restore(Existing::Keep).unwrap(), Outcome::Present);

@@ -11,6 +11,8 @@ mod files;
 mod meta;
 mod places;
 mod plan;
+mod small;
+mod temporary;
 
 pub use chunks::{ChunkReader, Opened, Pages};
 pub use error::{ChunkError, RestoreError};

@@ -2,10 +2,12 @@
 //! swapped) × (audit, scrub, restore, next backup).
 
 use std::fs;
+use std::path::Path;
 
 use darkslide_engine::words::ObjectName;
 use darkslide_engine::{Founder, IdentityFile};
 use darkslide_store::{MemoryStore, Store as _};
+use rusqlite::Connection;
 
 use crate::harness::{
     Tree, World, audit, backup, identity, names, noise, options, restores, same, scrub, tree, try_backup, try_restore,
@@ -135,6 +137,38 @@ fn restores_are_right_or_say_what_is_lost() {
             }
         }
     }
+}
+
+/// Also where the index leads to the bytes of another file, small or not: they open, and are not the right ones.
+#[test]
+fn a_restore_out_of_the_wrong_place_gives_nobody_anothers_bytes() {
+    let world = World::empty();
+    let me = identity();
+    let engine = world.init(Founder::Identity(same(&me)), 1).unwrap();
+    for n in 0..150 {
+        world.write(&format!("shoot/IMG_{n:03}.xmp"), &noise(n, 700));
+    }
+    (0..3).for_each(|n| drop(world.write(&format!("shoot/IMG_{n}.CR3"), &noise(1000 + n, 300_000))));
+    backup(&engine);
+    let mut wrong = 0;
+    let catalog = Connection::open(engine.settings().state_dir().join("catalog.sqlite")).unwrap();
+    for len in [700, 300_000] {
+        let mut query = catalog.prepare("SELECT id, off, len FROM chunks WHERE plain = ? LIMIT 2").unwrap();
+        let rows = query.query_map([len], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        let rows: Vec<(Vec<u8>, i64, i64)> = rows.map(Result::unwrap).collect();
+        for (n, row) in rows.iter().enumerate() {
+            let other = &rows[1 - n];
+            let set = "UPDATE chunks SET off = ?1, len = ?2 WHERE id = ?3";
+            wrong += catalog.execute(set, (other.1, other.2, &row.0)).unwrap();
+        }
+    }
+    assert_eq!(wrong, 4);
+    let out = world.target("out");
+    let done = try_restore(&engine, &options("latest", &out), &me).unwrap();
+    let (library, restored) = (tree(&world.library), tree(&out));
+    assert_eq!((done.casualties.len(), library.len() - restored.len()), (4, 4), "{:?}", done.casualties);
+    assert!(restored.iter().filter(|(_, f)| f.0 == 'f').all(|(path, facts)| library[path].4 == facts.4));
+    assert!(done.casualties.iter().all(|c| !restored.contains_key(Path::new(&c.path.to_string()))));
 }
 
 /// The next backup heals what it can see is gone, from the library.

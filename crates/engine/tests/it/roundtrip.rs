@@ -321,3 +321,19 @@ fn nothing_is_written_through_a_link_or_over_a_file() {
     try_restore(&engine, &replace, &me).unwrap();
     assert_eq!(fs::read(out.join("IMG_2.CR3")).unwrap(), b"another");
 }
+
+#[test]
+fn a_target_may_be_given_as_a_link_with_a_slash_behind_it() {
+    let world = World::empty();
+    world.write("shoot/IMG_1.CR3", b"photo");
+    world.write("IMG_2.CR3", b"another");
+    let me = identity();
+    let engine = world.init(Founder::Identity(same(&me)), 1).unwrap();
+    backup(&engine);
+    let (out, link) = (world.target("out"), world.folder.path().join("link"));
+    fs::create_dir_all(&out).unwrap();
+    std::os::unix::fs::symlink(&out, &link).unwrap();
+    let done = try_restore(&engine, &options("latest", &link.join("")), &me).unwrap();
+    assert_eq!(done.casualties, []);
+    assert_same(&tree(&world.library), &tree(&out));
+}
