@@ -1,4 +1,5 @@
-//! Small files of a folder that is new: read ahead, some at a time, and hashed together.
+//! Small files of a folder that is new: read ahead, some at a time, and hashed together. Those that come next are
+//! opened meanwhile and the system is told, so that a disk has them all at once to fetch and not one after the other.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -9,6 +10,8 @@ use darkslide_format::IdKey;
 use darkslide_format::many::Many;
 use darkslide_format::tree::Xattr;
 use darkslide_words::{ChunkId, ContentHash};
+use rustix::fs::Advice;
+use rustix::io::Errno;
 
 use crate::database;
 use crate::facts;
@@ -17,7 +20,8 @@ use crate::store_file::is_stable;
 
 /// Files above this fill a vector unit by themselves.
 const SMALL_MAX: u64 = 16 << 10;
-/// Files that are read ahead: more fill the lanes hardly better, and those whose preview is wanted stay open.
+/// Files that are read ahead: more fill the lanes hardly better. As many come next, and those whose preview is wanted
+/// stay open, so twice as many may be open.
 const FILES_MAX: usize = 64;
 /// Bytes that are read ahead: what the nearest caches hold.
 const BYTES_MAX: usize = 256 << 10;
@@ -47,18 +51,22 @@ pub struct Ahead {
     files: VecDeque<Small>,
     /// Where in the folder those that were looked at end.
     end: usize,
+    /// Those from there on, as far as they were opened; nothing for what could not be.
+    opened: VecDeque<Option<File>>,
 }
 
 impl Ahead {
     /// Where files of up to `uncut` bytes are never cut.
     pub fn new(uncut: usize) -> Self {
         let longest = SMALL_MAX.min(uncut as u64);
-        Self { longest, many: Many::default(), bytes: Vec::new(), used: 0, files: VecDeque::new(), end: 0 }
+        let (files, opened) = (VecDeque::new(), VecDeque::new());
+        Self { longest, many: Many::default(), bytes: Vec::new(), used: 0, files, end: 0, opened }
     }
 
     /// Another folder begins.
     pub fn begin(&mut self) {
         self.files.clear();
+        self.opened.clear();
         self.end = 0;
     }
 
@@ -79,18 +87,43 @@ impl Ahead {
         self.files.clear();
         self.used = 0;
         self.end = at;
-        let longest = self.longest;
-        for item in items[at..].iter().take_while(|item| is_small(item, longest)).take(FILES_MAX) {
-            if self.used + item.stat.size as usize > BYTES_MAX {
-                break;
-            }
-            let small = open(item).ok().and_then(|file| self.one(file, item, keep(item)));
+        let some = self.some(&items[at..]);
+        let next = self.some(&items[at + some.len()..]);
+        self.open(some.iter().chain(next), open);
+        for item in some {
+            let small = self.opened.pop_front().flatten().and_then(|file| self.one(file, item, keep(item)));
             self.files.extend(small);
             self.end += 1;
         }
         let inputs: Vec<&[u8]> = self.files.iter().map(|small| &self.bytes[small.bytes.clone()]).collect();
         for (small, (hash, id)) in self.files.iter_mut().zip(self.many.ids(key, &inputs)) {
             (small.hash, small.id) = (hash, id);
+        }
+    }
+
+    /// Of these the first that are small, as many as are read together.
+    fn some<'i>(&self, items: &'i [Item]) -> &'i [Item] {
+        let mut bytes = 0;
+        let fits = |item: &&Item| {
+            let small = is_small(item, self.longest);
+            bytes += if small { item.stat.size as usize } else { 0 };
+            small && bytes <= BYTES_MAX
+        };
+        &items[..items.iter().take(FILES_MAX).take_while(fits).count()]
+    }
+
+    /// Opens these, unless that was done, and has the system fetch them.
+    fn open<'i>(&mut self, items: impl Iterator<Item = &'i Item>, open: impl Fn(&Item) -> std::io::Result<File>) {
+        for item in items.skip(self.opened.len()) {
+            let file = open(item);
+            if file.as_ref().is_err_and(|e| matches!(Errno::from_io_error(e), Some(Errno::MFILE | Errno::NFILE))) {
+                // Whoever reads files one by one needs one.
+                return self.opened.clear();
+            }
+            if let Ok(file) = &file {
+                let _ = rustix::fs::fadvise(file, 0, None, Advice::WillNeed);
+            }
+            self.opened.push_back(file.ok());
         }
     }
 
@@ -180,6 +213,49 @@ mod tests {
         // What this repository may cut is cut.
         wanted.retain(|(_, bytes)| bytes.len() <= 8001);
         assert_eq!(taken(at, &items(at), 8001), wanted);
+    }
+
+    #[test]
+    fn the_next_ones_are_open_while_some_are_read_and_each_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        (0..200).for_each(|n| fs::write(at.join(format!("{n:03}.xmp")), b"some").unwrap());
+        fs::write(at.join("100a.CR3"), vec![1; SMALL_MAX as usize + 1]).unwrap();
+        let (items, key, mut ahead) = (items(at), IdKey::new([1; 32]), Ahead::new(1 << 20));
+        let opened = std::cell::RefCell::new(Vec::new());
+        let open = |item: &Item| {
+            opened.borrow_mut().push(item.name.to_string());
+            facts::open(&at.join(item.name.to_string()))
+        };
+        let mut open_after = Vec::new();
+        for n in 0..items.len() {
+            ahead.read(&items, n, &key, open, |_| false);
+            assert_eq!(ahead.take(n).is_some(), n != 101);
+            assert!(ahead.opened.len() <= FILES_MAX);
+            open_after.push(opened.borrow().len());
+        }
+        // 64 and the 37 before the photograph, and after it 64 and 35.
+        let steps = [(0, 101), (63, 101), (64, 101), (101, 101), (102, 200), (166, 200)];
+        steps.iter().for_each(|(n, open)| assert_eq!(open_after[*n], *open, "{n}"));
+        let small: Vec<String> = items.iter().map(|i| i.name.to_string()).filter(|n| n != "100a.CR3").collect();
+        assert_eq!(*opened.borrow(), small);
+    }
+
+    #[test]
+    fn where_no_more_files_may_be_open_none_is_kept_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        (0..100).for_each(|n| fs::write(at.join(format!("{n:03}.xmp")), b"some").unwrap());
+        let (items, key, mut ahead) = (items(at), IdKey::new([1; 32]), Ahead::new(1 << 20));
+        let open = |item: &Item, many: &str| match item.name.to_string().as_str() < many {
+            true => facts::open(&at.join(item.name.to_string())),
+            false => Err(Errno::MFILE.into()),
+        };
+        ahead.read(&items, 0, &key, |item| open(item, "090.xmp"), |_| false);
+        assert!(ahead.opened.is_empty() && ahead.files.is_empty() && ahead.end == 64);
+        // Whoever reads one by one does these; then it is tried again.
+        ahead.read(&items, 64, &key, |item| open(item, "999.xmp"), |_| false);
+        assert_eq!((ahead.files.len(), ahead.end), (36, 100));
     }
 
     #[test]
