@@ -187,16 +187,21 @@ pub fn restore(
         return Err(RestoreError::Cancelled);
     }
     sync(&plan.to);
+    Ok(add_up(&shared, &mut writers))
+}
+
+/// What was done, and read for it.
+fn add_up(shared: &Shared<'_>, writers: &mut [FileWriter]) -> Restored {
     let mut packs = std::mem::take(&mut *lock(&shared.packs));
     let mut done = std::mem::take(&mut *lock(&shared.done));
-    for writer in &mut writers {
+    for writer in writers {
         packs.extend(writer.reader().touched());
         done.bytes_read += writer.reader().bytes_read();
     }
     done.packs = Count(packs.len() as u64);
     done.pack_bytes = packs.values().copied().sum();
     done.casualties.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(done)
+    done
 }
 
 /// What is on the way to the disk, onto the disk.
