@@ -7,6 +7,13 @@ use darkslide_words::{ChunkId, ContentHash};
 
 use crate::IdKey;
 
+/// Inputs above this fill a vector unit by themselves.
+pub const INPUT_MAX: u64 = 16 << 10;
+/// Inputs that are worth having together: more fill the lanes hardly better.
+pub const INPUTS_MAX: usize = 64;
+/// Their bytes: what the nearest caches hold.
+pub const BYTES_MAX: usize = 256 << 10;
+
 /// A hash, or the chaining value of a node of an input's tree.
 pub(crate) type Hash = [u8; 32];
 

@@ -3,19 +3,12 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use darkslide_format::many::Many;
+use darkslide_format::many::{BYTES_MAX, INPUT_MAX, INPUTS_MAX, Many};
 use darkslide_format::tree::Entry;
 use darkslide_words::ContentHash;
 
 use crate::plan::kind_of;
 use crate::{ChunkError, ChunkReader};
-
-/// Files above this fill a vector unit by themselves.
-const SMALL_MAX: u64 = 16 << 10;
-/// Files that are read ahead: more fill the lanes hardly better.
-const FILES_MAX: usize = 64;
-/// Bytes that are read ahead: what the nearest caches hold.
-const BYTES_MAX: u64 = 256 << 10;
 
 /// Small files that were read and are not written yet.
 #[derive(Default)]
@@ -42,11 +35,11 @@ impl Ahead {
         self.files.clear();
         self.bytes.clear();
         // Who lied about a length shall not have the memory for ever.
-        self.bytes.shrink_to(BYTES_MAX as usize);
+        self.bytes.shrink_to(BYTES_MAX);
         let (mut seen, mut bytes) = (0, 0);
-        for entry in next.take(FILES_MAX).take_while(|entry| is_small(entry)) {
+        for entry in next.take(INPUTS_MAX).take_while(|entry| is_small(entry)) {
             bytes += entry.bytes().0;
-            let Some(id) = entry.chunks.iter().flatten().next().filter(|_| bytes <= BYTES_MAX) else { break };
+            let Some(id) = entry.chunks.iter().flatten().next().filter(|_| bytes <= BYTES_MAX as u64) else { break };
             let (from, number) = (self.bytes.len(), seen);
             seen += 1;
             let read = reader.append(kind_of(entry), *id, &mut self.bytes);
@@ -86,7 +79,7 @@ impl Ahead {
 /// True for a file that is one small chunk.
 fn is_small(entry: &Entry) -> bool {
     let one = entry.chunks.as_ref().is_some_and(|chunks| chunks.len() == 1);
-    one && entry.holes.is_empty() && entry.bytes().0 <= SMALL_MAX
+    one && entry.holes.is_empty() && entry.bytes().0 <= INPUT_MAX
 }
 
 #[cfg(test)]
@@ -123,10 +116,10 @@ mod tests {
 
     #[test]
     fn files_of_one_small_chunk_are_read_ahead_and_no_others() {
-        assert!(is_small(&file(1, 1)) && is_small(&file(SMALL_MAX, 1)));
+        assert!(is_small(&file(1, 1)) && is_small(&file(INPUT_MAX, 1)));
         let holes = Entry { holes: vec![(Bytes(1), Bytes(2))], ..file(10, 1) };
         let list = Entry { chunks: None, list: Some(ChunkId::new([1; 32])), ..file(10, 1) };
-        for other in [file(SMALL_MAX + 1, 1), file(u64::MAX, 1), file(10, 2), file(0, 0), holes, list] {
+        for other in [file(INPUT_MAX + 1, 1), file(u64::MAX, 1), file(10, 2), file(0, 0), holes, list] {
             assert!(!is_small(&other));
         }
     }

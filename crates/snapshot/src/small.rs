@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use darkslide_catalog::Stat;
 use darkslide_format::IdKey;
-use darkslide_format::many::Many;
+use darkslide_format::many::{BYTES_MAX, INPUT_MAX, INPUTS_MAX, Many};
 use darkslide_format::tree::Xattr;
 use darkslide_words::{ChunkId, ContentHash};
 use rustix::fs::Advice;
@@ -17,14 +17,6 @@ use crate::database;
 use crate::facts;
 use crate::listing::{Item, What};
 use crate::store_file::is_stable;
-
-/// Files above this fill a vector unit by themselves.
-const SMALL_MAX: u64 = 16 << 10;
-/// Files that are read ahead: more fill the lanes hardly better. As many come next, and those whose preview is wanted
-/// stay open, so twice as many may be open.
-const FILES_MAX: usize = 64;
-/// Bytes that are read ahead: what the nearest caches hold.
-const BYTES_MAX: usize = 256 << 10;
 
 /// A small file that was read.
 pub struct Small {
@@ -51,14 +43,15 @@ pub struct Ahead {
     files: VecDeque<Small>,
     /// Where in the folder those that were looked at end.
     end: usize,
-    /// Those from there on, as far as they were opened; nothing for what could not be.
+    /// Those from there on, as far as they were opened; nothing for what could not be. As many as are read together and
+    /// as many again; those whose preview is wanted stay open after that, too.
     opened: VecDeque<Option<File>>,
 }
 
 impl Ahead {
     /// Where files of up to `uncut` bytes are never cut.
     pub fn new(uncut: usize) -> Self {
-        let longest = SMALL_MAX.min(uncut as u64);
+        let longest = INPUT_MAX.min(uncut as u64);
         let (files, opened) = (VecDeque::new(), VecDeque::new());
         Self { longest, many: Many::default(), bytes: Vec::new(), used: 0, files, end: 0, opened }
     }
@@ -109,7 +102,7 @@ impl Ahead {
             bytes += if small { item.stat.size as usize } else { 0 };
             small && bytes <= BYTES_MAX
         };
-        &items[..items.iter().take(FILES_MAX).take_while(fits).count()]
+        &items[..items.iter().take(INPUTS_MAX).take_while(fits).count()]
     }
 
     /// Opens these, unless that was done, and has the system fetch them.
@@ -182,7 +175,7 @@ mod tests {
         for (at, item) in items.iter().enumerate() {
             let is_kept = |item: &Item| item.name.as_bytes().ends_with(b"0.xmp");
             ahead.read(items, at, &key, |item| facts::open(&folder.join(item.name.to_string())), is_kept);
-            assert!(ahead.files.len() <= FILES_MAX && ahead.used <= BYTES_MAX);
+            assert!(ahead.files.len() <= INPUTS_MAX && ahead.used <= BYTES_MAX);
             let Some(small) = ahead.take(at) else { continue };
             assert_eq!(small.file.is_some(), is_kept(item));
             let bytes = ahead.bytes(&small).to_vec();
@@ -203,7 +196,7 @@ mod tests {
             wanted.push((name, bytes));
         }
         fs::write(at.join("050a.empty"), b"").unwrap();
-        fs::write(at.join("060a.CR3"), vec![1; SMALL_MAX as usize + 1]).unwrap();
+        fs::write(at.join("060a.CR3"), vec![1; INPUT_MAX as usize + 1]).unwrap();
         fs::write(at.join("070a.lrcat"), b"SQLite format 3\0 and so on").unwrap();
         fs::write(at.join("080a.xmp"), b"has two names").unwrap();
         fs::hard_link(at.join("080a.xmp"), at.join("080b.xmp")).unwrap();
@@ -220,7 +213,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         (0..200).for_each(|n| fs::write(at.join(format!("{n:03}.xmp")), b"some").unwrap());
-        fs::write(at.join("100a.CR3"), vec![1; SMALL_MAX as usize + 1]).unwrap();
+        fs::write(at.join("100a.CR3"), vec![1; INPUT_MAX as usize + 1]).unwrap();
         let (items, key, mut ahead) = (items(at), IdKey::new([1; 32]), Ahead::new(1 << 20));
         let opened = std::cell::RefCell::new(Vec::new());
         let open = |item: &Item| {
@@ -231,7 +224,7 @@ mod tests {
         for n in 0..items.len() {
             ahead.read(&items, n, &key, open, |_| false);
             assert_eq!(ahead.take(n).is_some(), n != 101);
-            assert!(ahead.opened.len() <= FILES_MAX);
+            assert!(ahead.opened.len() <= INPUTS_MAX);
             open_after.push(opened.borrow().len());
         }
         // 64 and the 37 before the photograph, and after it 64 and 35.
