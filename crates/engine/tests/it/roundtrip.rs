@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use darkslide_engine::words::{Name, SeededRng};
-use darkslide_engine::{Change, EntryKind, Founder, JoinWith, Recursive};
+use darkslide_engine::{Change, Engine, EntryKind, Founder, IdentityFile, JoinWith, Recursive};
 use proptest::prelude::*;
 
 use crate::harness::{
@@ -299,14 +299,20 @@ fn extended_attributes_come_back() {
     assert_eq!(xattr::get(out.join("a"), "user.shoot").unwrap().unwrap(), b"wedding");
 }
 
-#[test]
-fn nothing_is_written_through_a_link_or_over_a_file() {
+/// One in a folder and one beside it, backed up.
+fn two_photographs() -> (World, IdentityFile, Engine) {
     let world = World::empty();
     world.write("shoot/IMG_1.CR3", b"photo");
     world.write("IMG_2.CR3", b"another");
     let me = identity();
     let engine = world.init(Founder::Identity(same(&me)), 1).unwrap();
     backup(&engine);
+    (world, me, engine)
+}
+
+#[test]
+fn nothing_is_written_through_a_link_or_over_a_file() {
+    let (world, me, engine) = two_photographs();
     let (out, outside) = (world.target("out"), world.folder.path().join("outside"));
     fs::create_dir_all(&out).unwrap();
     fs::create_dir(&outside).unwrap();
@@ -324,12 +330,7 @@ fn nothing_is_written_through_a_link_or_over_a_file() {
 
 #[test]
 fn a_target_may_be_given_as_a_link_with_a_slash_behind_it() {
-    let world = World::empty();
-    world.write("shoot/IMG_1.CR3", b"photo");
-    world.write("IMG_2.CR3", b"another");
-    let me = identity();
-    let engine = world.init(Founder::Identity(same(&me)), 1).unwrap();
-    backup(&engine);
+    let (world, me, engine) = two_photographs();
     let (out, link) = (world.target("out"), world.folder.path().join("link"));
     fs::create_dir_all(&out).unwrap();
     std::os::unix::fs::symlink(&out, &link).unwrap();
